@@ -1,0 +1,38 @@
+# Mobi. `make help` lists what there is.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+help:  ## this list
+	@grep -hE '^[a-z0-9_-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 18
+
+setup: $(READY)  ## the virtual environment with everything the project needs
+
+$(READY): requirements.txt pyproject.toml
+	@./setup.sh "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+run: $(READY)  ## terminal, acquirer and console view, until Ctrl-C
+	@mobi run
+
+demo: $(READY)  ## a scripted trading day; pictures, receipts, ledger under build/demo
+	@mobi demo
+
+test: $(READY)  ## the whole test suite except the exhaustive rings
+	@pytest -n auto --dist loadfile
+
+lint: $(READY)  ## ruff and mypy
+	@ruff check .
+	@mypy
+
+bench: $(READY)  ## measure; prints a table and writes build/bench.json
+	@mobi bench
+
+clean:  ## what was built; keeps .venv
+	rm -rf build
+
+.PHONY: help setup run demo test lint bench clean
