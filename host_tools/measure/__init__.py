@@ -1,0 +1,1 @@
+"""Measurements behind `make bench`: each module offers measure() and DESCRIPTIONS."""
