@@ -7,16 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from host_tools.micropython import find
+
 ROOT = Path(__file__).resolve().parent.parent
 FIRMWARE_TESTS = ROOT / "tests" / "firmware"
 # 237 kB are free on a bare Pico; objects of the 64-bit port are about 1.3 times as large, and
 # on the board the firmware is frozen while here its byte code lies on the heap.
 HEAP = os.environ.get("MOBI_TEST_HEAP", "448k")
-
-
-def micropython() -> str:
-    """The MicroPython binary: ``MICROPYTHON`` if set, else the one of the environment."""
-    return os.environ.get("MICROPYTHON", "micropython")
 
 
 class MicroPythonFile(pytest.File):
@@ -37,13 +34,10 @@ class MicroPythonFile(pytest.File):
 
     def _run(self):
         env = dict(os.environ, MICROPYPATH=f"{ROOT}/firmware:{FIRMWARE_TESTS}:.frozen")
-        try:
-            done = subprocess.run(
-                [micropython(), "-X", f"heapsize={HEAP}", FIRMWARE_TESTS / "_run.py", self.path],
-                env=env, capture_output=True, text=True, timeout=110,
-            )
-        except FileNotFoundError:
-            return {"": f"no MicroPython at {micropython()!r}: run `make setup` or set MICROPYTHON"}
+        done = subprocess.run(
+            [find(), "-X", f"heapsize={HEAP}", FIRMWARE_TESTS / "_run.py", self.path],
+            env=env, capture_output=True, text=True, timeout=110,
+        )
         results: dict[str, str | None] = {}
         name = None
         for line in done.stdout.splitlines():

@@ -1,0 +1,75 @@
+"""The wires between this process and the bench: one local socket, and the clock that comes over it.
+
+Everything the terminal does to the world is one message to the bench; the bench answers those that
+need an answer. While the terminal computes, no time passes; time passes when it sleeps and
+while a bus or the flash chip is busy. So a run depends on nothing but its inputs.
+
+A message and an answer look alike (little-endian): body length u16, type u8, time in microseconds
+u64, body. Types to the bench, with their bodies; those marked ``=`` are answered:
+
+    i=  I2C write        address u8, data                answer type: 1 acknowledged, 0 not
+    u   UART write       port u8, data
+    p   pin driven       pin u8, level u8
+    r=  flash read       region u8, sector u16, offset u16, length u16    answer body: the data
+    g=  flash program    region u8, sector u16, offset u16, data          answer type: 0 or errno
+    e=  flash erase      region u8, sector u16                            answer type: 0 or errno
+    f=  flash geometry   region u8                       answer body: sectors u16, unit u16
+    w   watchdog         time-out in ms u32 (0: fed)
+    s=  sleep            wake-up time in us u64          answer body: what happened meanwhile
+    x   reset
+    m   measurements     text, the answer to event ``m``
+
+What happened meanwhile is a sequence of: type u8, length u16, data.
+
+    u   bytes on a UART  port u8, data
+    c   contacts         pairs of pin numbers that are connected now
+    m   wanted           measurements of the heap and the loop
+"""
+
+import os
+import struct
+
+_HEAD = "<HBQ"
+_HEAD_SIZE = 11
+
+_socket = open(int(os.getenv("MOBI_BUS")), "r+b")
+_head = bytearray(_HEAD_SIZE)
+
+# Microseconds since power-on.
+now_us = 0
+# Called with the data of an event; the modules that own the hardware put themselves here.
+on_event = {}
+
+
+def spend(us):
+    """Let ``us`` microseconds pass while the processor is busy with a transfer."""
+    global now_us
+    now_us += us
+
+
+def tell(kind, body):
+    """Send a message that is not answered."""
+    struct.pack_into(_HEAD, _head, 0, len(body), kind, now_us)
+    _socket.write(_head)
+    if body:
+        _socket.write(body)
+
+
+def ask(kind, body):
+    """Send a message; its answer as (type, body). The clock goes on to the answer's time."""
+    global now_us
+    tell(kind, body)
+    if _socket.readinto(_head) != _HEAD_SIZE:
+        raise SystemExit  # the bench is gone: so is the power
+    size, kind, now_us = struct.unpack_from(_HEAD, _head, 0)
+    return kind, _socket.read(size) if size else b""
+
+
+def sleep_until(us):
+    """Sleep to ``us`` or until something happens; what happened goes to ``on_event``."""
+    _, events = ask(ord("s"), struct.pack("<Q", us))
+    at = 0
+    while at < len(events):
+        kind, size = struct.unpack_from("<BH", events, at)
+        on_event[kind](events[at + 3 : at + 3 + size])
+        at += 3 + size

@@ -1,0 +1,77 @@
+"""The screen: four rows of sixteen columns drawn into the display's buffer, sent page by page."""
+
+from micropython import const
+from mobi.loop import Event, sleep_ms
+from mobi.ui import font
+from mobi.ui.text import COLUMNS, cut, pad, width
+
+ROWS = const(4)
+_CELL = const(8)  # pixels of a column
+_PAGE = const(128)  # bytes of a page: 128 columns of 8 pixels
+
+
+class Screen:
+    """Draws text. Nothing here waits; ``run`` is the task that sends what changed."""
+
+    def __init__(self, display):
+        self._display = display
+        self._buffer = display.buffer
+        self._changed = Event()
+        # The rows as text, for a row that is drawn again and for the fault screen.
+        self.rows = [""] * ROWS
+
+    def row(self, number, text, inverted=False):
+        """Draw row ``number`` (0 at the top) from the left edge; the rest of it is blanked."""
+        text = pad(text, COLUMNS)
+        self.rows[number] = text
+        self._draw(number, text, 0, inverted)
+        self._changed.set()
+
+    def centre(self, number, text, inverted=False):
+        """Draw row ``number`` with ``text`` in its middle."""
+        text = cut(text, COLUMNS)
+        self.row(number, " " * ((COLUMNS - width(text)) // 2) + text, inverted)
+
+    def right(self, number, text, inverted=False):
+        """Draw row ``number`` with ``text`` at its right edge."""
+        text = cut(text, COLUMNS)
+        self.row(number, " " * (COLUMNS - width(text)) + text, inverted)
+
+    def invert(self, number, first, columns):
+        """Invert ``columns`` columns of row ``number`` from column ``first``: a menu's choice."""
+        buffer = self._buffer
+        for page in (2 * number, 2 * number + 1):
+            begin = page * _PAGE + first * _CELL
+            for at in range(begin, begin + columns * _CELL):
+                buffer[at] ^= 0xFF
+        self._changed.set()
+
+    def show(self, title, rows=()):
+        """A whole screen: inverted title on top, up to three rows below."""
+        self.centre(0, title, inverted=True)
+        for number in range(1, ROWS):
+            self.row(number, rows[number - 1] if number <= len(rows) else "")
+
+    def _draw(self, number, text, column, inverted):
+        buffer = self._buffer
+        upper = 2 * number * _PAGE + column * _CELL
+        for character in text:
+            bitmap, columns = font.glyph(ord(character))
+            size = columns * _CELL
+            lower = upper + _PAGE
+            if inverted:
+                for i in range(size):
+                    buffer[upper + i] = bitmap[i] ^ 0xFF
+                    buffer[lower + i] = bitmap[size + i] ^ 0xFF
+            else:
+                buffer[upper : upper + size] = bitmap[:size]
+                buffer[lower : lower + size] = bitmap[size : 2 * size]
+            upper += size
+
+    async def run(self):
+        """Send what changed, at most one page a turn."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            while self._display.flush_step():
+                await sleep_ms(0)

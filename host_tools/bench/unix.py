@@ -1,0 +1,233 @@
+"""Runs the firmware in a MicroPython process and serves the other end of its bus."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from host_tools import micropython
+from host_tools.bench.kernel import NEVER, Kernel
+from host_tools.bench.nor import PowerCut
+
+if TYPE_CHECKING:
+    from host_tools.bench.rig import Rig
+
+ROOT = Path(__file__).resolve().parents[2]
+# What a bare Pico has free, in the larger objects of the 64-bit port and with the byte code on
+# the heap; docs/boards.md has the arithmetic.
+HEAP = "640k"
+
+_HEAD = struct.Struct("<HBQ")
+
+
+class UnixBoard:
+    """A terminal as a MicroPython process. It runs only while ``run`` is being called."""
+
+    name = "unix"
+
+    def __init__(self, kernel: Kernel, rig: Rig, log: Path, heap: str = HEAP) -> None:
+        self.kernel = kernel
+        self.rig = rig
+        self.log = log
+        self.heap = heap
+        self.powered = False
+        self.measured: dict[str, str] = {}
+        self._process: subprocess.Popen | None = None
+        self._socket: socket.socket | None = None
+        self._asleep = False
+        self._wake_at = NEVER
+        self._born_us = 0
+        self._waiting = bytearray()  # events the terminal has not been told
+        self._watchdog_us = 0
+        self._fed_us = 0
+        self._handlers = {
+            ord("i"): self._i2c,
+            ord("u"): self._uart,
+            ord("p"): self._pin,
+            ord("r"): self._flash_read,
+            ord("g"): self._flash_program,
+            ord("e"): self._flash_erase,
+            ord("f"): self._flash_geometry,
+            ord("w"): self._watchdog,
+            ord("s"): self._sleep,
+            ord("x"): self._reset,
+            ord("m"): self._measurements,
+        }
+
+    # -- power -----------------------------------------------------------------------------
+
+    def power_on(self, script: str = "firmware/main.py", *args: str) -> None:
+        """Start the process; nothing has run yet when this returns."""
+        if self.powered:
+            return
+        ours, theirs = socket.socketpair()
+        env = dict(
+            os.environ,
+            MICROPYPATH=f"{ROOT}/boards/unix:{ROOT}/firmware:.frozen",
+            MOBI_BUS=str(theirs.fileno()),
+        )
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [micropython.find(), "-X", f"heapsize={self.heap}", str(ROOT / script), *args],
+                env=env, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log, cwd=ROOT,
+            )
+        theirs.close()
+        self._socket = ours
+        self.powered = True
+        self._asleep = False
+        self._wake_at = NEVER
+        self._waiting.clear()
+        self._watchdog_us = 0
+        self._born_us = self.kernel.now_us
+        self.set_contacts(self.rig.keypad_pins())
+
+    def power_off(self) -> None:
+        """Cut the power: the process is gone at once, whatever it was doing."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        self.powered = False
+
+    # -- time --------------------------------------------------------------------------------
+
+    def run(self, until_us: int, stop: Callable[[], bool] | None = None) -> None:
+        """Let the world go on until ``until_us``, or until ``stop`` holds while the terminal sleeps."""
+        while True:
+            if self.powered and not self._asleep:
+                self._serve()
+                continue
+            if stop is not None and stop():
+                return
+            wake_at = self._wake_at if self.powered else NEVER
+            when = min(wake_at, self.kernel.next_at(), until_us)
+            self.kernel.run_due(when)
+            if self.powered and (self._waiting or self.kernel.now_us >= wake_at):
+                self._resume()
+            elif self.kernel.now_us >= until_us:
+                return
+            self._starve_watchdog()
+
+    def next_wake_at(self) -> int:
+        """When the sleeping terminal wants to wake up."""
+        return self._wake_at if self.powered else NEVER
+
+    # -- what the world does to the terminal ---------------------------------------------------
+
+    def uart_in(self, port: int, data: bytes) -> None:
+        """Bytes that have arrived at a UART of the terminal."""
+        if self.powered:
+            self._waiting += struct.pack("<BHB", ord("u"), len(data) + 1, port) + data
+
+    def set_contacts(self, pairs: list[tuple[int, int]]) -> None:
+        """Which pins the switches of the keypad connect now."""
+        if self.powered:
+            body = bytes(number for pair in pairs for number in pair)
+            self._waiting += struct.pack("<BH", ord("c"), len(body)) + body
+
+    def measure(self) -> dict[str, str]:
+        """Ask the terminal for its measurements of heap and loop."""
+        self.measured = {}
+        self._waiting += struct.pack("<BH", ord("m"), 0)
+        self.run(self.kernel.now_us + 1000)
+        return self.measured
+
+    # -- the bus -----------------------------------------------------------------------------
+
+    def _read(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            more = self._socket.recv(size - len(data))
+            if not more:
+                raise EOFError
+            data += more
+        return data
+
+    def _serve(self) -> None:
+        # Until the terminal sleeps, or is gone.
+        try:
+            while self.powered and not self._asleep:
+                size, kind, at_us = _HEAD.unpack(self._read(_HEAD.size))
+                body = self._read(size)
+                self.kernel.run_due(self._born_us + at_us)
+                self._handlers[kind](body)
+        except PowerCut:
+            self.power_off()
+            self.rig.power_was_cut()
+        except (EOFError, ConnectionError):
+            code = self._process.wait()
+            self.power_off()
+            self.rig.terminal_ended(code)
+
+    def _answer(self, kind: int, body: bytes = b"") -> None:
+        self._socket.sendall(_HEAD.pack(len(body), kind, self.kernel.now_us - self._born_us) + body)
+
+    def _resume(self) -> None:
+        events, self._waiting = bytes(self._waiting[:60000]), self._waiting[60000:]
+        self._asleep = False
+        try:
+            self._answer(0, events)
+        except ConnectionError:
+            self.power_off()
+            self.rig.terminal_ended(-1)
+
+    def _sleep(self, body: bytes) -> None:
+        (until,) = struct.unpack("<Q", body)
+        self._wake_at = min(self._born_us + until, NEVER)
+        self._asleep = True
+
+    def _i2c(self, body: bytes) -> None:
+        self._answer(1 if self.rig.i2c(body[0], body[1:]) else 0)
+
+    def _uart(self, body: bytes) -> None:
+        self.rig.uart(body[0], body[1:])
+
+    def _pin(self, body: bytes) -> None:
+        self.rig.pin(body[0], body[1])
+
+    def _flash_geometry(self, body: bytes) -> None:
+        region = self.rig.flash[body[0]]
+        self._answer(0, struct.pack("<HH", region.ioctl(4, 0), region.unit))
+
+    def _flash_read(self, body: bytes) -> None:
+        region, sector, offset, length = struct.unpack("<BHHH", body)
+        data = bytearray(length)
+        status = self.rig.flash_read(region, sector, data, offset)
+        self._answer(-(status or 0), bytes(data))
+
+    def _flash_program(self, body: bytes) -> None:
+        region, sector, offset = struct.unpack_from("<BHH", body)
+        self._answer(-self.rig.flash_program(region, sector, body[5:], offset))
+
+    def _flash_erase(self, body: bytes) -> None:
+        region, sector = struct.unpack("<BH", body)
+        self._answer(-self.rig.flash_erase(region, sector))
+
+    def _watchdog(self, body: bytes) -> None:
+        (timeout_ms,) = struct.unpack("<I", body)
+        if timeout_ms:
+            self._watchdog_us = timeout_ms * 1000
+        self._fed_us = self.kernel.now_us
+
+    def _starve_watchdog(self) -> None:
+        if self.powered and self._watchdog_us:
+            if self.kernel.now_us - self._fed_us > self._watchdog_us:
+                self.rig.watchdog_bit()
+                self.power_off()
+                self.power_on()
+
+    def _reset(self, body: bytes) -> None:
+        self.power_off()
+        self.power_on()
+
+    def _measurements(self, body: bytes) -> None:
+        self.measured = dict(line.split("=", 1) for line in body.decode().splitlines())

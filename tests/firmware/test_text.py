@@ -1,0 +1,40 @@
+"""Columns, wrapping and money as the panel and the paper show them."""
+
+from mobi.ui.text import cut, money, pad, spread, width, wrap
+
+
+def test_chinese_characters_take_two_columns():
+    assert width("撤销") == 4 and width("RMB 金额") == 8
+
+
+def test_cut_never_splits_a_wide_character():
+    assert cut("撤销", 3) == "撤" and cut("a撤销", 3) == "a撤" and cut("abc", 2) == "ab"
+
+
+def test_pad_gives_exactly_the_columns():
+    assert pad("金额", 6) == "金额  " and pad("金额", 3) == "金 "
+
+
+def test_spread_puts_both_ends_and_lets_the_left_give_way():
+    assert spread("金额", "1.00", 12) == "金额    1.00"
+    assert spread("A very long label", "1.00", 12) == "A very  1.00"
+
+
+def test_wrap_breaks_english_at_spaces_and_chinese_anywhere():
+    assert wrap("Nothing was charged. Try again.") == ["Nothing was", "charged. Try", "again."]
+    assert wrap("没有扣款可以放心重新交易请再刷卡") == ["没有扣款可以放心", "重新交易请再刷卡"]
+    assert wrap("a\nb") == ["a", "b"]
+
+
+def test_wrap_keeps_a_word_longer_than_a_row():
+    assert wrap("123456789012345678") == ["1234567890123456", "78"]
+
+
+def test_wrap_loses_no_character():
+    text = "余额不足 insufficient funds 请换卡 or pay by code"
+    assert "".join(wrap(text)).replace(" ", "") == text.replace(" ", "")
+
+
+def test_money():
+    assert money(0) == "0.00" and money(5) == "0.05" and money(123456) == "1,234.56"
+    assert money(100000000) == "1,000,000.00" and money(-150) == "-1.50"
