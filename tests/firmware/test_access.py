@@ -1,0 +1,89 @@
+"""Operators, passwords and lock-outs."""
+
+from mobi.access import ADMINISTRATOR, SUPERVISOR, Access, Locked, lock_seconds, password_length
+
+
+class Vault(dict):
+    def put(self, key, value):
+        self[key] = value
+
+    def delete(self, key):
+        if key in self:
+            del self[key]
+
+    def keys(self, prefix=b""):
+        return [key for key in dict.keys(self) if key[: len(prefix)] == prefix]
+
+
+class World:
+    def __init__(self):
+        self.vault = Vault()
+        self.time = 700000000
+        self.access = self.again()
+        self.access.install()
+
+    def again(self):
+        """The same vault after a restart."""
+        return Access(self.vault, lambda: self.time, lambda n: b"\x05" * n)
+
+
+def locked_for(access, number, password):
+    try:
+        access.check(number, password)
+    except Locked as lock:
+        return lock.seconds
+    return 0
+
+
+def test_presets_and_their_passwords():
+    access = World().access
+    assert access.operators() == [0, 1, 2, 3, 4, 5, 99]
+    assert access.check(1, "0000") and access.check(SUPERVISOR, "123456")
+    assert access.check(ADMINISTRATOR, "00000000") and not access.check(7, "0000")
+    assert access.uses_preset(1)
+    access.set_password(1, "4711")
+    assert not access.uses_preset(1) and access.check(1, "4711")
+
+
+def test_the_third_wrong_password_locks_and_the_time_grows():
+    world = World()
+    access = world.access
+    assert not access.check(1, "1") and not access.check(1, "1")
+    assert locked_for(access, 1, "1") == 60
+    assert locked_for(access, 1, "0000") == 60  # even the right one
+    world.time += 61
+    assert locked_for(access, 1, "1") == 120
+    world.time += 121
+    assert access.check(1, "0000")
+    assert not access.check(1, "1")  # the count began anew
+
+
+def test_a_restart_does_not_end_the_lock():
+    world = World()
+    for _ in range(2):
+        world.access.check(1, "1")
+    assert locked_for(world.access, 1, "1") == 60
+    assert locked_for(world.again(), 1, "0000") == 60
+
+
+def test_a_clock_that_was_reset_does_not_lock_for_years():
+    world = World()
+    for _ in range(3):
+        locked_for(world.access, 1, "1")
+    world.time = 0
+    assert locked_for(world.again(), 1, "0000") <= 3600
+
+
+def test_lock_times():
+    assert [lock_seconds(n) for n in (0, 2, 3, 4, 5, 8, 9, 200)] == [
+        0, 0, 60, 120, 240, 1920, 3600, 3600]
+
+
+def test_no_password_lies_in_the_vault():
+    vault = World().vault
+    for value in dict.values(vault):
+        assert b"0000" not in value and b"123456" not in value
+
+
+def test_lengths():
+    assert (password_length(1), password_length(0), password_length(99)) == (4, 6, 8)
