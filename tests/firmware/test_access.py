@@ -1,23 +1,12 @@
 """Operators, passwords and lock-outs."""
 
+from memory_vault import MemoryVault
 from mobi.access import ADMINISTRATOR, SUPERVISOR, Access, Locked, lock_seconds, password_length
-
-
-class Vault(dict):
-    def put(self, key, value):
-        self[key] = value
-
-    def delete(self, key):
-        if key in self:
-            del self[key]
-
-    def keys(self, prefix=b""):
-        return [key for key in dict.keys(self) if key[: len(prefix)] == prefix]
 
 
 class World:
     def __init__(self):
-        self.vault = Vault()
+        self.vault = MemoryVault()
         self.time = 700000000
         self.access = self.again()
         self.access.install()
@@ -81,7 +70,7 @@ def test_lock_times():
 
 def test_no_password_lies_in_the_vault():
     vault = World().vault
-    for value in dict.values(vault):
+    for value in vault.values.values():
         assert b"0000" not in value and b"123456" not in value
 
 

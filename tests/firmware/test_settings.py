@@ -1,18 +1,12 @@
 """Parameters: ranges, defaults, and values that do not fit."""
 
+from memory_vault import MemoryVault
 from mobi.settings import TABLE, BadValue, Settings, check, row
-
-
-class Vault(dict):
-    """What Settings uses of the real vault."""
-
-    def put(self, key, value):
-        self[key] = value
 
 
 def refused(name, value):
     try:
-        Settings(Vault()).set(name, value)
+        Settings(MemoryVault()).set(name, value)
     except BadValue as error:
         return str(error)
     raise AssertionError("%s accepted %r" % (name, value))
@@ -25,7 +19,7 @@ def test_every_default_fits_its_own_range():
 
 
 def test_a_value_survives_in_the_vault():
-    vault = Vault()
+    vault = MemoryVault()
     Settings(vault).set("copies", 3)
     Settings(vault).set("merchant_name", b"\xb2\xe2")
     assert Settings(vault).get("copies") == 3
@@ -40,9 +34,9 @@ def test_values_out_of_range_are_refused_and_nothing_changes():
 
 
 def test_a_damaged_value_reads_as_the_default():
-    vault = Vault()
-    vault[b"pcopies"] = b"9"
-    vault[b"preply_seconds"] = b"\xff\x00"
+    vault = MemoryVault()
+    vault.put(b"pcopies", b"9")
+    vault.put(b"preply_seconds", b"\xff\x00")
     settings = Settings(vault)
     assert settings.get("copies") == 2 and settings.get("reply_seconds") == 60
 
