@@ -1,0 +1,146 @@
+"""One request to the acquirer and what its outcome means for the journal: the heart of the terminal.
+
+Every transaction that can move money goes through ``financial``. Read it from top to bottom: it is
+rules 1 to 5 of ``mobi.transactions`` as a story.
+"""
+
+from mobi import transactions as tx
+from mobi.acquiring import codes
+from mobi.acquiring.messages import BadMac, BadMessage, Rejected
+from mobi.journal.log import JournalFull
+from mobi.link.link import DOWN, LinkError
+
+# How long the line may take to show a sign of life before anything is sent.
+_HELLO_MS = 5000
+
+
+class Refused(Exception):
+    """The terminal does not do this now. ``text`` says why and what to do; nothing was sent."""
+
+    def __init__(self, text):
+        super().__init__(text)
+        self.text = text
+
+
+async def reach(t, title):
+    """Is anybody at the other end? ``Refused`` when not; nothing has been sent then."""
+    t.ui.show(title, t.tr("connecting"))
+    if not await t.link.hello(_HELLO_MS):
+        raise Refused(t.tr("line_down_nothing_sent"))
+
+
+async def exchange(t, title, name, txn):
+    """Send the request ``name`` about ``txn`` and give the checked reply.
+
+    Raises ``LinkError``, ``BadMac``, ``Rejected`` or ``BadMessage``; what that means is the caller's
+    business. Obeys the processing demand of the host's header.
+    """
+    t.ui.show(title, t.tr("sending"))
+    request = t.composer.build(name, txn)
+    raw = await t.link.request(request, t.settings.get("reply_seconds") * 1000)
+    reply = t.composer.read(name, txn, raw)
+    t.session.obey(reply.demand, reply.code)
+    return reply
+
+
+async def financial(t, title, txn):
+    """Run a transaction that moves money or asks for a balance. True when it was approved.
+
+    Afterwards ``txn.state`` and ``txn.code`` tell what happened; everything is in the journal.
+    """
+    await clear_reversals(t, title)
+    await reach(t, title)
+    txn.operator = t.session.operator
+    txn.time = t.now()
+    try:
+        t.journal.begin(txn)  # rule 1: trace and intent are durable before the first byte leaves
+    except JournalFull:
+        raise Refused(t.tr("journal_full"))
+    try:
+        await exchange(t, title, tx.KIND_NAMES[txn.kind], txn)
+    except LinkError as error:
+        if error.reason == DOWN:
+            t.journal.mark(txn, tx.DROP)
+            raise Refused(t.tr("line_down_nothing_sent"))
+        without_answer(t, txn, tx.NO_REPLY, codes.NO_REPLY)
+    except BadMac as error:
+        t.fault("mac", error)
+        without_answer(t, txn, tx.BAD_MAC, codes.BAD_MAC)
+        t.session.distrust()  # the reversal's own MAC would fail too: new keys first
+    except (Rejected, BadMessage) as error:
+        t.fault("reply", error)
+        without_answer(t, txn, tx.OTHER, codes.MISMATCH)
+    else:
+        # rule 2: the outcome is durable before it is shown, printed or acknowledged
+        t.journal.mark(txn, tx.APPROVE if codes.is_approved(txn.code, txn.kind) else tx.DECLINE)
+    return txn.state == tx.APPROVED
+
+
+def without_answer(t, txn, reason, code):
+    """Record that no answer to ``txn`` can be had: reversal due, outcome unknown, or no harm."""
+    txn.reason = reason
+    t.journal.mark(txn, tx.without_answer(txn.kind))
+    txn.code = code  # a local code, for the screen; the host gave none
+
+
+def recover(t):
+    """After a power cut: what was PENDING at boot has no answer any more (rule 3)."""
+    for txn in t.journal.unfinished():
+        if txn.state == tx.PENDING:
+            without_answer(t, txn, tx.NO_REPLY, codes.POWER_LOST)
+
+
+def blocking(t):
+    """The transaction whose reversal has failed as often as it may; None when none has."""
+    tries = t.settings.get("reversal_tries")
+    for txn in t.journal.unfinished():
+        if txn.state == tx.REVERSAL_DUE and txn.attempts >= tries:
+            return txn
+    return None
+
+
+async def clear_reversals(t, title):
+    """Send what must be reversed before anything else may be sent. ``Refused`` when it stays due."""
+    for txn in t.journal.unfinished():
+        if txn.state != tx.REVERSAL_DUE:
+            continue
+        left = t.settings.get("reversal_tries") - txn.attempts
+        if left <= 0:
+            raise Refused(t.tr("reversal_blocks"))
+        if not await reverse(t, title, txn, left):
+            raise Refused(t.tr("reversal_failed"))
+
+
+async def reverse(t, title, txn, tries):
+    """Send the reversal of ``txn`` up to ``tries`` times. True when the host closed it.
+
+    Each try is durable before it leaves. A line that is down costs no try. The last try that fails
+    prints the fault slip (故障报告单); the record stays until the host or the supervisor closes it.
+    """
+    if not t.session.trusted:
+        raise Refused(t.tr("sign_on_first_reversal"))
+    heading = t.tr("reversing")
+    for _ in range(tries):
+        await reach(t, heading)
+        txn.attempts += 1
+        t.journal.mark(txn, tx.ATTEMPT)
+        try:
+            reply = await exchange(t, heading, _reversal_name(txn), txn)
+        except BadMac as error:
+            t.fault("mac", error)
+            t.session.distrust()
+            raise Refused(t.tr("sign_on_first_reversal"))
+        except (LinkError, Rejected, BadMessage) as error:
+            t.fault("reversal", error)
+            continue
+        if reply.code in tx.REVERSAL_CLOSED_BY:
+            txn.code = reply.code
+            t.journal.mark(txn, tx.UNDONE)
+            return True
+    if txn.attempts >= t.settings.get("reversal_tries"):
+        await t.printing.fault_slip(txn)
+    return False
+
+
+def _reversal_name(txn):
+    return "void_reversal" if txn.kind == tx.VOID else "sale_reversal"

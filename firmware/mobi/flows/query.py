@@ -1,0 +1,96 @@
+"""Transaction query (交易查询): browse the batch, find by voucher number, totals. Changes nothing."""
+
+from mobi import transactions as tx
+from mobi.flows import guards
+from mobi.flows.online import Refused
+from mobi.ui.text import money, spread
+
+
+async def browse(t):
+    """Walk through the open batch, newest first; ENTER shows the details."""
+    title = t.tr("browse")
+    if not t.journal.count:
+        raise Refused(t.tr("no_transactions"))
+    at = t.journal.count - 1
+    while True:
+        txn = t.journal.at(at)
+        t.screen.show("", summary(t, txn))
+        t.screen.row(0, spread(title, "%d/%d" % (at + 1, t.journal.count)), inverted=True)
+        key = await t.ui.key()
+        if key == "DOWN" and at:
+            at -= 1
+        elif key == "UP" and at < t.journal.count - 1:
+            at += 1
+        elif key == "ENTER":
+            await details(t, txn)
+        elif key == "CANCEL":
+            return
+        else:
+            t.ui.beep()
+
+
+async def by_voucher(t):
+    """Details of the transaction with that voucher number."""
+    title = t.tr("by_voucher")
+    trace = int(await t.ui.digits(title, t.tr("voucher_number"), 6))
+    txn = t.journal.find(trace) or t.journal.find_settled(trace)
+    if txn is None:
+        raise Refused(t.tr("original_unknown"))
+    await details(t, txn)
+
+
+async def totals(t):
+    """Counts and amounts of the open batch."""
+    await t.ui.pages(t.tr("totals"), totals_rows(t, t.journal.totals()))
+
+
+def totals_rows(t, sums):
+    """Rows for the settlement totals: debit, credit, and the sales that still stand."""
+    rows = []
+    for name, count, amount in (
+        ("debit", sums.debit_count, sums.debit_amount),
+        ("credit", sums.credit_count, sums.credit_amount),
+    ):
+        rows.append(spread(t.tr(name), t.tr("count_of") % count))
+        rows.append(spread("", money(amount)))
+    return rows
+
+
+def summary(t, txn):
+    """Three rows: voucher and kind, amount, state."""
+    return (
+        spread("%06d" % txn.trace, t.tr(tx.KIND_NAMES[txn.kind])),
+        "RMB " + money(txn.amount),
+        t.state_text(txn),
+    )
+
+
+async def details(t, txn):
+    """Everything the journal knows that a person may see."""
+    rows = [
+        spread(t.tr("voucher_is"), "%06d" % txn.trace),
+        spread(t.tr("kind_is"), t.tr(tx.KIND_NAMES[txn.kind])),
+        spread(t.tr("state_is"), t.state_text(txn)),
+        spread("RMB", money(txn.amount)),
+        txn.masked_pan[:6] + "**" + txn.masked_pan[-4:],
+        spread(t.tr("batch_is"), "%06d" % txn.batch),
+        t.date_text(txn.time),
+        spread(t.tr("operator_is"), "%02d" % txn.operator),
+    ]
+    if txn.code:
+        rows.append(spread(t.tr("code_is"), txn.code))
+    if txn.rrn:
+        rows.append(t.tr("rrn_is"))
+        rows.append("  " + txn.rrn)
+    if txn.auth:
+        rows.append(spread(t.tr("auth_is"), txn.auth))
+    if txn.original_trace:
+        rows.append(spread(t.tr("original_is"), "%06d" % txn.original_trace))
+    if txn.original_rrn and txn.kind == tx.REFUND:
+        rows.append(t.tr("original_rrn"))
+        rows.append("  " + txn.original_rrn)
+    if txn.attempts:
+        rows.append(t.tr("attempts_are") % txn.attempts)
+    if txn.state == tx.APPROVED or txn.state == tx.VOIDED:
+        rows.append(t.tr("printed" if txn.printed else "not_printed"))
+    await t.ui.pages(t.tr("details"), rows)
