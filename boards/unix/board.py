@@ -45,6 +45,10 @@ class Board:
         """Start the watchdog; the function that feeds it."""
         return WDT(timeout=timeout_ms).feed
 
+    def random(self, count):
+        """Random bytes; on the bench they come from its seed."""
+        return bus.ask(ord("n"), bytes((count,)))[1]
+
     def _measure(self, _):
         gc.collect()
         numbers = {"heap_free": gc.mem_free(), "heap_used": gc.mem_alloc()}

@@ -16,6 +16,7 @@ u64, body. Types to the bench, with their bodies; those marked ``=`` are answere
     f=  flash geometry   region u8                       answer body: sectors u16, unit u16
     w   watchdog         time-out in ms u32 (0: fed)
     s=  sleep            wake-up time in us u64          answer body: what happened meanwhile
+    n=  random bytes     count u8                        answer body: that many
     x   reset
     m   measurements     text, the answer to event ``m``
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from host_tools.bench.kernel import NEVER, Kernel
 from host_tools.bench.wires import Wire
-from host_tools.link import HostLink
+from host_tools.link import HostLink, Request
 
 MESSAGES = ("request", "reply")
 
@@ -134,7 +134,7 @@ class HostEnd:
     def _now_ms(self) -> int:
         return self.kernel.now_us // 1000
 
-    def _request(self, message: bytes) -> None:
+    def _request(self, message: Request) -> None:
         fault, seconds = self.line.fault_for("request")
         if fault == "drop":
             self.line.log.append("request lost on the line")
@@ -145,7 +145,7 @@ class HostEnd:
             if fault == "duplicate":
                 self._process(message)
 
-    def _process(self, message: bytes) -> None:
+    def _process(self, message: Request) -> None:
         for after_s, answer in self.handle(message):
             fault, seconds = self.line.fault_for("reply")
             if fault == "drop":
@@ -154,11 +154,11 @@ class HostEnd:
             if fault == "delay":
                 after_s += seconds
             for _ in range(2 if fault == "duplicate" else 1):
-                self._later(after_s + self.latency_s, answer)
+                self._later(after_s + self.latency_s, answer, message)
 
-    def _later(self, after_s: float, answer: bytes) -> None:
+    def _later(self, after_s: float, answer: bytes, request: Request) -> None:
         def send() -> None:
-            self.link.send(answer, self._now_ms())
+            self.link.send(answer, self._now_ms(), request)
             self._output()
 
         self.kernel.after(int(after_s * 1e6), send)

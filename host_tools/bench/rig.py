@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 from host_tools.bench import wiring
 from host_tools.bench.kernel import Kernel
 from host_tools.bench.keypad import Keypad
@@ -21,6 +23,7 @@ class Rig:
 
     def __init__(self, kernel: Kernel, journal: Nor, vault: Nor, seed: int) -> None:
         self.kernel = kernel
+        self.random = random.Random(seed)
         self.panel = Panel()
         self.keypad = Keypad()
         self.paper = Paper()

@@ -55,6 +55,7 @@ class UnixBoard:
             ord("f"): self._flash_geometry,
             ord("w"): self._watchdog,
             ord("s"): self._sleep,
+            ord("n"): self._random,
             ord("x"): self._reset,
             ord("m"): self._measurements,
         }
@@ -224,6 +225,9 @@ class UnixBoard:
                 self.rig.watchdog_bit()
                 self.power_off()
                 self.power_on()
+
+    def _random(self, body: bytes) -> None:
+        self._answer(0, self.rig.random.randbytes(body[0]))
 
     def _reset(self, body: bytes) -> None:
         self.power_off()

@@ -1,0 +1,42 @@
+"""Provisioning: gives a new terminal its numbers, its master key, its operators and its journal.
+
+Called from the console of a board (`mobi flash` types it) and by the bench; the same on both. It
+never touches a journal that holds anything.
+"""
+
+from mobi.access import Access
+from mobi.journal.log import EMPTY, Journal
+from mobi.journal.vault import Vault
+from mobi.keys import Keys
+from mobi.settings import Settings
+from mobi.ui import font
+
+
+class Refused(Exception):
+    """Nothing was changed; the text says why."""
+
+
+def provision(board, options):
+    """``options``: parameters by name; "tmk" as 32 hexadecimal digits; "batch" and "trace" to begin with.
+
+    Parameters that are not named keep their value. Gives the key check value of the master key.
+    """
+    vault = Vault(board.vault_flash, board.flash_unit)
+    if vault.mount() != Vault.READY:
+        vault.format()
+    keys = Keys(vault, board.random)
+    journal = Journal(board.journal_flash, board.flash_unit, keys)
+    verdict = journal.mount()
+    if verdict.kind == EMPTY:
+        keys.new_card_key()
+        journal.format(options.get("batch", 1), options.get("trace", 1))
+    elif journal.count or journal.unfinished():
+        raise Refused("the journal holds %d transactions: settle first" % journal.count)
+    settings = Settings(vault)
+    for name, value in options.items():
+        if name == "tmk":
+            keys.install(bytes(int(value[i : i + 2], 16) for i in range(0, 32, 2)))
+        elif name not in ("batch", "trace"):
+            settings.set(name, font.gbk(value) if name == "merchant_name" else value)
+    Access(vault, lambda: 0, board.random).install()
+    return keys.master_kcv()

@@ -1,0 +1,49 @@
+"""Makes the flash images of a provisioned terminal by running the firmware's own provisioning."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+from host_tools.bench.kernel import Kernel
+from host_tools.bench.nor import Nor
+
+# The terminal the acquirer's default configuration knows.
+DEFAULTS = {
+    "terminal": "00000001",
+    "merchant": "123456789012345",
+    "merchant_name": "末笔便利店",
+    "tmk": "0123456789ABCDEFFEDCBA9876543210",
+    "batch": 1,
+    "trace": 1,
+}
+
+_made: dict[str, tuple[bytes, bytes]] = {}
+
+
+class ProvisioningFailed(Exception):
+    """The firmware refused; the text is what it said."""
+
+
+def provision(journal: Nor, vault: Nor, options: dict) -> None:
+    """Fill both regions as ``mobi flash`` would fill those of a new terminal."""
+    from host_tools.bench.rig import Rig
+    from host_tools.bench.unix import UnixBoard
+
+    config = json.dumps(options, sort_keys=True, ensure_ascii=True)
+    key = f"{len(journal.mem)} {journal.unit} {config}"
+    if key not in _made:
+        with tempfile.TemporaryDirectory() as folder:
+            kernel = Kernel()
+            log = Path(folder) / "log"
+            rig = Rig(kernel, journal, vault, seed=0)
+            board = rig.board = UnixBoard(kernel, rig, log)
+            board.power_on("boards/unix/provision.py", config)
+            board.run(60_000_000, stop=lambda: not board.powered)
+            said = log.read_text(encoding="utf-8")
+            if "provisioned" not in said:
+                raise ProvisioningFailed(said.strip() or "the firmware said nothing")
+        _made[key] = bytes(journal.mem), bytes(vault.mem)
+    for nor, image in zip((journal, vault), _made[key], strict=True):
+        nor.load(image)
