@@ -55,11 +55,10 @@ class Keypad:
         self.dropped = 0  # names that found the queue full
         self._contact = Event()
         # Bit sets, one bit a key, row by row: closed in the last scan and in the one before it,
-        # taken as down, taken as down but without counting, held too long.
+        # taken as down (whether it counted or not), held too long.
         self._last = 0
         self._before = 0
         self._down = 0
-        self._mute = 0
         self._stuck = 0
         self._since = [0] * len(self._names)
         self._repeating = -1
@@ -94,7 +93,7 @@ class Keypad:
 
     def _ignore_held(self):
         self._disarm()
-        self._last = self._down = self._mute = self._scan()
+        self._last = self._down = self._scan()
         now = self._clock.ticks_ms()
         for i in range(len(self._since)):
             self._since[i] = now
@@ -158,7 +157,6 @@ class Keypad:
         released = self._down & ~(closed | self._last | self._before)
         if released:
             self._down &= ~released
-            self._mute &= ~released
             self._stuck &= ~released
             self._repeating = -1
         fresh = closed & self._last & ~self._down
@@ -175,16 +173,16 @@ class Keypad:
         held = self._down & ~self._stuck
         if not several and held & (held - 1):
             return  # two are held already: this one has to wait
+        self._down |= fresh
+        self._repeating = -1
         for i in range(len(self._names)):
             if fresh >> i & 1:
                 self._since[i] = now
                 if not several:
                     self._put(i)
-                    self._repeating = i if self._names[i] in self._repeats else -1
-                    self._repeat_at = self._clock.ticks_add(now, _REPEAT_AFTER_MS)
-        self._down |= fresh
-        if several:
-            self._mute |= fresh
+                    if self._names[i] in self._repeats:
+                        self._repeating = i
+                        self._repeat_at = self._clock.ticks_add(now, _REPEAT_AFTER_MS)
 
     def _put(self, i):
         if self._names[i] and not self._queue.put(self._names[i]):

@@ -1,0 +1,549 @@
+"""A thermal printer with its paper: interprets ESC/POS, answers status requests, runs out of paper.
+
+58 mm paper, 384 dots of 1/8 mm; characters of font A are 12x24 dots, Chinese ones 24x24, so a line
+has 32 columns. What was printed can be read as text and looked at as a picture; the letters in the
+picture are Unifont's, enlarged and smoothed.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from host_tools.bench import unifont
+
+DOTS = 384
+COLUMNS = 32
+_CHARACTER = 12  # dots of a column
+_HEIGHT = 24
+_SPACING = 30  # dots from line to line, as after ESC 2
+_NEAR_END_LINES = 10
+BUFFER = 4096  # bytes the printer holds; more are lost
+
+LEFT, CENTRE, RIGHT = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Look:
+    """How characters look. ``wide`` and ``tall`` are factors from 1 to 8."""
+
+    wide: int = 1
+    tall: int = 1
+    bold: bool = False
+    inverted: bool = False
+    underline: bool = False
+
+
+@dataclass
+class Line:
+    """One printed line: characters with their looks, or a picture ``dots`` (rows of 0 and 1)."""
+
+    cells: list[tuple[str, Look]] = field(default_factory=list)
+    align: int = LEFT
+    height: int = _SPACING  # dots the paper moves
+    picture: Image.Image | None = None
+    cut: bool = False  # the paper was cut behind this line
+
+    def width(self) -> int:
+        """Dots from the first to behind the last character."""
+        if self.picture is not None:
+            return self.picture.width
+        return sum(_width(character, look) for character, look in self.cells)
+
+    def left(self) -> int:
+        """Dots from the edge to the first character."""
+        return (0, (DOTS - self.width()) // 2, DOTS - self.width())[self.align]
+
+    def text(self) -> str:
+        """The line as text, moved to the right by spaces as it was on paper."""
+        if self.picture is not None:
+            return f"[picture {self.picture.width}x{self.picture.height}]"
+        text = "".join(character for character, _ in self.cells)
+        return (" " * (self.left() // _CHARACTER) + text).rstrip()
+
+
+def _width(character: str, look: Look) -> int:
+    return _CHARACTER * look.wide * (1 if character < "\x80" else 2)
+
+
+class Paper:
+    """The printer. Times are microseconds, handed in; ``line_us`` = 0: it prints in no time.
+
+    ``feed`` gives the answers that are due at once. With ``line_us`` more comes while it works:
+    ``next_at`` says when ``advance`` has something to do.
+    """
+
+    def __init__(self, line_us: int = 0, answers_marks: bool = True, cutter: bool = True) -> None:
+        self.line_us = line_us
+        self.answers_marks = answers_marks  # knows GS r
+        self.cutter = cutter
+        self.printed: list[Line] = []
+        self.lost_bytes = 0  # did not fit into the buffer
+        self.unknown: list[bytes] = []  # commands that were not understood
+        self.answer_count = 0
+        self._silent = False
+        self._cover_open = False
+        self._lines_left: int | None = None
+        self._near_end = False
+        self._now_us = 0
+        self._busy_until_us = 0
+        self._real_time = bytearray()
+        self._buffer = bytearray()
+        self._answers = bytearray()
+        self._reset()
+
+    def _reset(self) -> None:
+        self._line: list[tuple[str, Look]] = []
+        self._look = Look()  # of ASCII
+        self._chinese_look = Look()
+        self._chinese = False
+        self._align = LEFT
+        self._spacing = _SPACING
+
+    # -- supply and faults -----------------------------------------------------------------------
+
+    def runs_out_after(self, lines: int) -> None:
+        """The roll ends after so many more lines."""
+        self._lines_left = lines
+
+    def near_end(self, near: bool = True) -> None:
+        """Let the sensor for a nearly used-up roll see it."""
+        self._near_end = near
+
+    def load_paper(self) -> None:
+        """Put in a new roll; call ``advance`` then: it goes on with what it still holds."""
+        self._lines_left = None
+        self._near_end = False
+
+    def open_cover(self) -> None:
+        """Open the cover: the printer stops."""
+        self._cover_open = True
+
+    def close_cover(self) -> None:
+        """Close the cover; call ``advance`` then."""
+        self._cover_open = False
+
+    def silence(self, silent: bool = True) -> None:
+        """Pull the plug (True): nothing is received or answered; what it held is gone."""
+        self._silent = silent
+        self._buffer.clear()
+        self._real_time.clear()
+        self._answers.clear()
+        self._reset()
+
+    @property
+    def paper_is_out(self) -> bool:
+        """Has the roll come to its end?"""
+        return self._lines_left == 0
+
+    @property
+    def _offline(self) -> bool:
+        return self._cover_open or self.paper_is_out
+
+    # -- the wire --------------------------------------------------------------------------------
+
+    def feed(self, data: bytes, now_us: int | None = None) -> bytes:
+        """Bytes that have arrived; the answers that are due."""
+        if self._silent:
+            return b""
+        for byte in data:
+            self._arrived(byte)
+        return self.advance(now_us)
+
+    def advance(self, now_us: int | None = None) -> bytes:
+        """Print what can be printed by ``now_us``; the answers that are due."""
+        if now_us is not None:
+            self._now_us = max(self._now_us, now_us)
+        if not self._silent:
+            while self._buffer and not self._offline and self._now_us >= self._busy_until_us:
+                used = self._command()
+                if not used:
+                    break
+                del self._buffer[:used]
+        answers = bytes(self._answers)
+        self._answers.clear()
+        self.answer_count += len(answers)
+        return answers
+
+    def next_at(self) -> int | None:
+        """When the printer is ready for what it still holds; None when it waits for nothing."""
+        if self._buffer and not self._offline and not self._silent:
+            if self._busy_until_us > self._now_us:
+                return self._busy_until_us
+        return None
+
+    def _arrived(self, byte: int) -> None:
+        # Real-time commands are recognised before the buffer, whatever the printer is doing.
+        self._real_time.append(byte)
+        seen = bytes(self._real_time)
+        if seen == b"\x10" or seen in (b"\x10\x04", b"\x10\x05"):
+            return
+        clear = b"\x10\x14\x08\x01\x03\x14\x01\x06\x02\x08"
+        if len(seen) < len(clear) and clear.startswith(seen) and len(seen) > 1:
+            return
+        self._real_time.clear()
+        if seen == clear or seen == b"\x10\x05\x02":
+            self._buffer.clear()
+            self._reset()
+        elif seen[:2] == b"\x10\x04" and seen[2] in (1, 2, 3, 4):
+            self._answers.append(self._status(seen[2]))
+        elif seen[:2] != b"\x10\x05":
+            room = BUFFER - len(self._buffer)
+            self._buffer += seen[:room]
+            self.lost_bytes += max(0, len(seen) - room)
+
+    def _status(self, which: int) -> int:
+        status = 0x12
+        if which == 1 and self._offline:
+            status |= 0x08
+        elif which == 2:
+            status |= (0x04 if self._cover_open else 0) | (0x20 if self.paper_is_out else 0)
+        elif which == 4:
+            status |= (0x0C if self._paper_is_low else 0) | (0x60 if self.paper_is_out else 0)
+        return status
+
+    @property
+    def _paper_is_low(self) -> bool:
+        left = self._lines_left
+        return self._near_end or (left is not None and left <= _NEAR_END_LINES)
+
+    # -- commands ----------------------------------------------------------------------------------
+
+    def _command(self) -> int:
+        # Executes what the buffer begins with; how many bytes that took, 0 when it is incomplete.
+        buffer = self._buffer
+        first = buffer[0]
+        if first in (0x1B, 0x1C, 0x1D):
+            return self._escape(buffer)
+        if first == 0x0A:
+            self._print_line()
+        elif first == 0x09:
+            column = sum(_width(*cell) for cell in self._line) // _CHARACTER
+            self._line += [(" ", self._look)] * (8 - column % 8)
+        elif first >= 0x81 and self._chinese:
+            if len(buffer) < 2:
+                return 0
+            self._character(bytes(buffer[:2]).decode("gbk", "replace")[0], self._chinese_look)
+            return 2
+        elif first >= 0x20:
+            self._character(bytes((first,)).decode("cp437"), self._look)
+        return 1
+
+    # Arguments of the commands that have a fixed number of them: (prefix, letter) -> how many.
+    _LENGTHS = {  # noqa: RUF012
+        (0x1B, "@"): 0, (0x1B, "!"): 1, (0x1B, "-"): 1, (0x1B, "2"): 0, (0x1B, "3"): 1,
+        (0x1B, "E"): 1, (0x1B, "G"): 1, (0x1B, "J"): 1, (0x1B, "M"): 1, (0x1B, "R"): 1,
+        (0x1B, "a"): 1, (0x1B, "d"): 1, (0x1B, "i"): 0, (0x1B, "m"): 0, (0x1B, "t"): 1,
+        (0x1B, " "): 1, (0x1B, "{"): 1, (0x1B, "="): 1, (0x1B, "p"): 3, (0x1B, "c"): 2,
+        (0x1C, "!"): 1, (0x1C, "&"): 0, (0x1C, "-"): 1, (0x1C, "."): 0, (0x1C, "S"): 2,
+        (0x1C, "W"): 1, (0x1D, "!"): 1, (0x1D, "B"): 1, (0x1D, "L"): 2, (0x1D, "W"): 2,
+        (0x1D, "a"): 1, (0x1D, "b"): 1, (0x1D, "h"): 1, (0x1D, "w"): 1, (0x1D, "H"): 1,
+        (0x1D, "f"): 1, (0x1D, "r"): 1, (0x1D, "I"): 1,
+    }
+
+    def _escape(self, buffer: bytearray) -> int:
+        if len(buffer) < 2:
+            return 0
+        letter = chr(buffer[1])
+        key = (buffer[0], letter)
+        if key == (0x1D, "V"):
+            return self._cut_command(buffer)
+        if key == (0x1D, "v"):
+            return self._raster(buffer)
+        if key == (0x1D, "("):
+            if len(buffer) < 5:
+                return 0
+            size = 5 + buffer[3] + 256 * buffer[4]
+            if len(buffer) >= size:
+                self.unknown.append(bytes(buffer[:size]))
+                return size
+            return 0
+        if key not in self._LENGTHS:
+            self.unknown.append(bytes(buffer[:2]))
+            return 2
+        size = 2 + self._LENGTHS[key]
+        if len(buffer) < size:
+            return 0
+        self._set(key, buffer[2] if size > 2 else 0)
+        return size
+
+    def _set(self, key: tuple[int, str], n: int) -> None:
+        both = {(0x1D, "!"), (0x1D, "B"), (0x1B, "E"), (0x1B, "G"), (0x1B, "-")}
+        if key == (0x1B, "@"):
+            self._reset()
+        elif key == (0x1B, "!"):
+            self._look = replace(
+                self._look, bold=bool(n & 0x08), tall=1 + (n >> 4 & 1), wide=1 + (n >> 5 & 1),
+                underline=bool(n & 0x80),
+            )
+            self._chinese_look = replace(self._chinese_look, bold=bool(n & 0x08))
+        elif key == (0x1C, "!"):
+            self._chinese_look = replace(
+                self._chinese_look, wide=1 + (n >> 2 & 1), tall=1 + (n >> 3 & 1),
+                underline=bool(n & 0x80),
+            )
+        elif key == (0x1C, "W"):
+            self._chinese_look = replace(self._chinese_look, wide=1 + (n & 1), tall=1 + (n & 1))
+        elif key == (0x1C, "-"):
+            self._chinese_look = replace(self._chinese_look, underline=bool(n & 3))
+        elif key in both:
+            change = {
+                "!": {"wide": 1 + (n >> 4 & 7), "tall": 1 + (n & 7)},
+                "B": {"inverted": bool(n & 1)},
+                "E": {"bold": bool(n & 1)},
+                "G": {"bold": bool(n & 1)},
+                "-": {"underline": bool(n & 3)},
+            }[key[1]]
+            self._look = replace(self._look, **change)  # type: ignore[arg-type]
+            self._chinese_look = replace(self._chinese_look, **change)  # type: ignore[arg-type]
+        elif key in ((0x1C, "&"), (0x1C, ".")):
+            self._chinese = key[1] == "&"
+        elif key == (0x1B, "a"):
+            self._align = (n & 0x0F) % 3
+        elif key == (0x1B, "2"):
+            self._spacing = _SPACING
+        elif key == (0x1B, "3"):
+            self._spacing = n
+        elif key == (0x1B, "J"):
+            self._print_line(n)
+        elif key == (0x1B, "d"):
+            for _ in range(n):
+                self._print_line()
+        elif key in ((0x1B, "i"), (0x1B, "m")):
+            self._cut()
+        elif key == (0x1D, "r"):
+            self._mark(n)
+
+    def _mark(self, n: int) -> None:
+        if not self.answers_marks:
+            self.unknown.append(b"\x1dr")
+        elif n in (1, 49):
+            # Paper is there, or this command would not have been reached.
+            self._answers.append(0x03 if self._paper_is_low else 0x00)
+        else:
+            self._answers.append(0x00)
+
+    def _cut_command(self, buffer: bytearray) -> int:
+        if len(buffer) < 3:
+            return 0
+        feeds = buffer[2] in (65, 66)
+        if feeds and len(buffer) < 4:
+            return 0
+        if feeds:
+            self._print_line(buffer[3])
+        self._cut()
+        return 4 if feeds else 3
+
+    def _cut(self) -> None:
+        if self.cutter and self.printed:
+            self.printed[-1].cut = True
+
+    def _raster(self, buffer: bytearray) -> int:
+        if len(buffer) < 8:
+            return 0
+        row = buffer[4] + 256 * buffer[5]
+        rows = buffer[6] + 256 * buffer[7]
+        size = 8 + row * rows
+        if len(buffer) < size:
+            return 0
+        if row and rows:
+            picture = Image.frombytes("1", (8 * row, rows), bytes(buffer[8:size]))
+            picture = picture.crop((0, 0, min(DOTS, 8 * row), rows))
+            self._out(Line(align=self._align, height=rows, picture=picture))
+        return size
+
+    # -- ink ---------------------------------------------------------------------------------------
+
+    def _character(self, character: str, look: Look) -> None:
+        used = sum(_width(*cell) for cell in self._line)
+        if used + _width(character, look) > DOTS:
+            self._print_line()
+        self._line.append((character, look))
+
+    def _print_line(self, feed: int | None = None) -> None:
+        tallest = max((look.tall for _, look in self._line), default=1)
+        height = self._spacing + (tallest - 1) * _HEIGHT if feed is None else feed
+        if self._line and feed is not None:
+            height = max(feed, tallest * _HEIGHT)
+        cells, self._line = self._line, []
+        self._out(Line(cells, self._align, height))
+
+    def _out(self, line: Line) -> None:
+        if self.paper_is_out:
+            return  # the head heats the platen
+        self.printed.append(line)
+        if self._lines_left is not None:
+            self._lines_left -= 1
+        begin = max(self._now_us, self._busy_until_us)
+        self._busy_until_us = begin + self.line_us * max(1, line.height // _SPACING)
+
+    # -- reading it --------------------------------------------------------------------------------
+
+    def text(self) -> str:
+        """All that was printed, line by line; a cut is a line of ``- - -``."""
+        lines = []
+        for line in self.printed:
+            lines.append(line.text())
+            if line.cut:
+                lines.append("- " * (COLUMNS // 2 - 1) + "-")
+        return "\n".join(lines)
+
+    def _pieces(self) -> Iterator[list[Line]]:
+        piece: list[Line] = []
+        for line in self.printed:
+            piece.append(line)
+            if line.cut:
+                yield piece
+                piece = []
+        if any(line.text() for line in piece):
+            yield piece
+
+    @property
+    def receipts(self) -> list[str]:
+        """The text of each piece of paper, in order; the last one may still be in the printer."""
+        return ["\n".join(line.text() for line in piece).strip("\n") for piece in self._pieces()]
+
+    def tear_off(self) -> None:
+        """Take all paper away that has been printed so far."""
+        self.printed.clear()
+
+    # -- pictures ----------------------------------------------------------------------------------
+
+    def image(self, receipt: int | None = None) -> Image.Image:
+        """The paper as a picture, two pixels a dot: all of it, or one piece by its index."""
+        pieces = list(self._pieces())
+        if receipt is not None:
+            pieces = [pieces[receipt]]
+        pictures = [_draw(piece) for piece in pieces] or [_draw([])]
+        gap = 24
+        height = sum(picture.height for picture in pictures) + gap * (len(pictures) + 1)
+        page = Image.new("RGB", (pictures[0].width + 2 * gap, height), (203, 205, 208))
+        top = gap
+        for picture in pictures:
+            shadow = Image.new("RGB", picture.size, (176, 178, 182))
+            page.paste(shadow, (gap + 5, top + 6), picture)
+            page.paste(picture, (gap, top), picture)
+            top += picture.height + gap
+        return page
+
+    def png(self, path: str | Path, receipt: int | None = None) -> None:
+        """Write the picture of the paper as a PNG file."""
+        self.image(receipt).quantize(32).save(path, "PNG", optimize=True)
+
+
+_ZOOM = 2  # pixels a dot
+_EDGE = 24  # dots of blank paper at either side: 384 of 432 are printable on 58 mm
+_INK = (44, 42, 48)
+_PAPER = (248, 246, 240)
+
+
+def _draw(lines: list[Line]) -> Image.Image:
+    # One piece of paper with torn ends, as RGBA.
+    tear = 14
+    margin = 20
+    width = (DOTS + 2 * _EDGE) * _ZOOM
+    height = sum(line.height for line in lines) * _ZOOM + 2 * (margin + tear)
+    ink = Image.new("L", (width, height), 0)
+    top = margin + tear
+    for line in lines:
+        left = (_EDGE + line.left()) * _ZOOM
+        if line.picture is not None:
+            size = (line.picture.width * _ZOOM, line.picture.height * _ZOOM)
+            ink.paste(line.picture.convert("L").resize(size, Image.Resampling.NEAREST), (left, top))
+        baseline = max((look.tall for _, look in line.cells), default=1) * _HEIGHT * _ZOOM
+        for character, look in line.cells:
+            glyph = _glyph(character, look)
+            ink.paste(glyph, (left, top + baseline - glyph.height))
+            left += glyph.width
+        top += line.height * _ZOOM
+    picture = Image.new("RGBA", (width, height), (*_PAPER, 255))
+    picture.paste(Image.new("RGBA", (width, height), (*_INK, 255)), (0, 0), ink)
+    return _torn(picture, tear)
+
+
+def _torn(picture: Image.Image, tear: int) -> Image.Image:
+    rough = random.Random(picture.height)
+    shape = Image.new("L", picture.size, 0)
+    right, bottom = picture.width - 1, picture.height - 1
+    step = 12
+    upper = [(x, (x // step % 2) * 7 + rough.randrange(3)) for x in range(0, right + step, step)]
+    lower = [(x, bottom - y) for x, y in reversed(upper)]
+    ImageDraw.Draw(shape).polygon(upper + lower, fill=255)
+    picture.putalpha(shape)
+    return picture
+
+
+@functools.lru_cache(maxsize=2048)
+def _glyph(character: str, look: Look) -> Image.Image:
+    # Ink of one character: 12 or 24 by 24 dots, at two pixels a dot, times its factors.
+    rows = unifont.cell(character)
+    if rows is None:
+        rows = unifont.cell("□" if character > "\x7f" else "?")
+    assert rows is not None
+    width = 8 if character < "\x80" else 16
+    bits = [[row >> (width - 1 - x) & 1 for x in range(width)] for row in rows]
+    bits = _scale3(bits)
+    wide, tall = look.wide, look.tall
+    while wide > 1 and tall > 1 and wide % 2 == 0 and tall % 2 == 0:
+        bits = _scale2(bits)
+        wide, tall = wide // 2, tall // 2
+    picture = Image.new("L", (len(bits[0]), len(bits)))
+    picture.putdata([255 * bit for row in bits for bit in row])
+    picture = picture.resize(
+        (picture.width * wide, picture.height * tall), Image.Resampling.NEAREST
+    )
+    if look.bold:
+        shifted = Image.new("L", picture.size)
+        shifted.paste(picture, (2, 0))
+        picture.paste(shifted, (0, 0), shifted)
+    if look.underline:
+        ImageDraw.Draw(picture).rectangle(
+            (0, picture.height - 4, picture.width, picture.height - 3), fill=255
+        )
+    return picture.point(lambda value: 255 - value) if look.inverted else picture
+
+
+def _at(bits: list[list[int]], x: int, y: int) -> int:
+    return bits[y][x] if 0 <= y < len(bits) and 0 <= x < len(bits[0]) else 0
+
+
+def _scale2(bits: list[list[int]]) -> list[list[int]]:
+    # The Scale2x rule: corners are rounded where two neighbours agree against the others.
+    out = [[0] * (2 * len(bits[0])) for _ in range(2 * len(bits))]
+    for y, row in enumerate(bits):
+        for x, p in enumerate(row):
+            a, b = _at(bits, x, y - 1), _at(bits, x + 1, y)
+            c, d = _at(bits, x - 1, y), _at(bits, x, y + 1)
+            out[2 * y][2 * x] = a if c == a and c != d and a != b else p
+            out[2 * y][2 * x + 1] = b if a == b and a != c and b != d else p
+            out[2 * y + 1][2 * x] = c if d == c and d != b and c != a else p
+            out[2 * y + 1][2 * x + 1] = d if b == d and b != a and d != c else p
+    return out
+
+
+def _scale3(bits: list[list[int]]) -> list[list[int]]:
+    # The Scale3x rule, as Scale2x with nine pixels for one.
+    out = [[0] * (3 * len(bits[0])) for _ in range(3 * len(bits))]
+    for y, row in enumerate(bits):
+        for x, e in enumerate(row):
+            a, b, c = (_at(bits, x + i, y - 1) for i in (-1, 0, 1))
+            d, f = _at(bits, x - 1, y), _at(bits, x + 1, y)
+            g, h, i = (_at(bits, x + i, y + 1) for i in (-1, 0, 1))
+            nine = [e] * 9
+            if b != h and d != f:
+                nine[0] = d if d == b else e
+                nine[1] = b if (d == b and e != c) or (b == f and e != a) else e
+                nine[2] = f if b == f else e
+                nine[3] = d if (d == b and e != g) or (d == h and e != a) else e
+                nine[5] = f if (b == f and e != i) or (h == f and e != c) else e
+                nine[6] = d if d == h else e
+                nine[7] = h if (d == h and e != i) or (h == f and e != g) else e
+                nine[8] = f if h == f else e
+            for k, value in enumerate(nine):
+                out[3 * y + k // 3][3 * x + k % 3] = value
+    return out
