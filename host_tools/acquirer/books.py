@@ -179,7 +179,7 @@ class Books:
         except ArgumentError:
             raise DatabaseError(
                 f"{url!r} is no database URL: take sqlite:///FILE, sqlite:// for memory, or " +
-                "postgresql+psycopg://USER:PASSWORD@HOST/NAME") from None
+                "postgresql+pg8000://USER:PASSWORD@HOST/NAME") from None
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         self.name = parsed.render_as_string(hide_password=True)
         try:

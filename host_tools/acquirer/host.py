@@ -78,13 +78,15 @@ class Answer:
     """Something to send ``after_s`` seconds from now. ``note`` is for logs.
 
     With ``cut_s`` above zero the line is to be dead in both directions for that many seconds
-    from then on; ``message`` is empty in that case.
+    from then on; ``message`` is empty in that case. ``rogue``: a well-behaved host would not
+    send it (a second copy, an approval after the reversal).
     """
 
     after_s: float
     message: bytes
     note: str
     cut_s: float = 0.0
+    rogue: bool = False
 
 
 @dataclass(slots=True)
@@ -384,11 +386,12 @@ class Acquirer:
                     self._held.popitem(last=False)
                 answers = []
             elif rule.duplicate:
-                answers.append(Answer(delay + 0.2, message, note + ", again"))
+                answers.append(Answer(delay + 0.2, message, note + ", again", rogue=True))
         if operation.family == "reversal":
             late = self._held.pop(place, None)
             if late is not None:
-                answers.append(Answer(delay + 0.2, late, "the approval, after its reversal"))
+                answers.append(Answer(
+                    delay + 0.2, late, "the approval, after its reversal", rogue=True))
         return answers
 
     # Looking in

@@ -149,16 +149,17 @@ def personalities() -> Iterable[tuple[str, str]]:
     return ((name, text) for name, (text, _) in _PERSONALITIES.items())
 
 
-# Magic amounts: the last two digits of a sale's or refund's amount in 分. Tails that prices use
-# (.00 to .00 and all tens, .66, .88, .99) stay ordinary.
+# Magic amounts: the last two digits of a sale's or refund's amount in 分. Tails that prices often
+# have (all tens, .66, .88, .95, .99) stay ordinary.
 _DECLINES = (
     "01", "03", "04", "05", "12", "13", "14", "15", "21", "22", "25", "34", "38", "41", "43", "45",
     "51", "54", "55", "57", "58", "59", "61", "62", "64", "65", "68", "91", "92", "94", "96", "97",
     "98")
+_HALF = 1  # stands for half the amount in the table
 _TAILS: dict[int, tuple[str, dict[str, Any]]] = {
     **{int(code): (f"declined with {code}", {"code": code}) for code in _DECLINES},
     71: ("approved, flawed (A2)", {"code": "A2"}),
-    72: ("approved in part, half of it (10)", {"partial": -2}),
+    72: ("a sale is approved in part, half of it (10)", {"partial": _HALF}),
     73: ("approved; the answer is damaged", {"garble": True}),
     74: ("approved; the answer has a wrong amount", {"wrong_field": (4, "000000000001")}),
     76: ("approved; the answer has a wrong trace", {"wrong_field": (11, "999999")}),
@@ -184,7 +185,7 @@ def magic(operation: str, amount: int) -> Rule | None:
     if found is None:
         return None
     effect = dict(found[1])
-    if effect.get("partial"):
+    if effect.get("partial") == _HALF:
         effect["partial"] = amount // 2
     return Rule(name=f"magic amount .{amount % 100:02d}", **effect)
 

@@ -1,0 +1,201 @@
+"""`mobi host` and `mobi gateway`: the acquirer, or somebody else's, at the end of a real line."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+from datetime import datetime
+from pathlib import Path
+
+from host_tools.acquirer import cards, rules
+from host_tools.acquirer.books import DatabaseError
+from host_tools.acquirer.case import Policy, Terminal
+from host_tools.acquirer.config import Config, ConfigError, load
+from host_tools.acquirer.gateway import Gateway
+from host_tools.acquirer.host import TEST_TERMINAL, Acquirer
+from host_tools.acquirer.lines import BAUD, LineClosed
+from host_tools.acquirer.loop import Loop
+from host_tools.acquirer.notices import Courier, FileSink, Sink, Webhook
+from host_tools.acquirer.server import Server
+from host_tools.cli import UserError
+
+DATABASE = "sqlite:///mobi-host.sqlite"
+
+
+def add_parsers(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the two commands; each sets ``run`` to a function of the arguments."""
+    host = subparsers.add_parser(
+        "host", help="the acquirer, for terminals on serial ports or TCP",
+        description="Answers terminals: sign-on, balance, sale, void, refund, reversal, " +
+                    "settlement, with its own books and test cards. Ends with Ctrl-C.")
+    lines = host.add_argument_group("lines (at least one)")
+    lines.add_argument("--port", action="append", default=[], metavar="TTY",
+                       help="serial port with a terminal on it; may be given several times")
+    lines.add_argument("--baud", type=int, default=BAUD, help="of serial ports (%(default)s)")
+    lines.add_argument("--listen", metavar="HOST:PORT",
+                       help="TCP, messages behind a two-byte big-endian length")
+    books = host.add_argument_group("books")
+    books.add_argument("--database", default=DATABASE, metavar="URL",
+                       help="SQLAlchemy URL, sqlite:// for memory (%(default)s)")
+    books.add_argument("--config", type=Path, metavar="FILE",
+                       help="terminals, cards, policy and rules (JSON or TOML)")
+    books.add_argument("--terminal", action="append", default=[], metavar="TID[:MID]",
+                       help="register a further terminal, with the test master key")
+    books.add_argument("--fee", type=int, metavar="BP", help="merchant fee in 1/10000 (0)")
+    books.add_argument("--no-status-query", action="store_true",
+                       help="answer the status query with 40, as most hosts do")
+    books.add_argument("--seed", type=int, help="make keys reproducible (default: random)")
+    faults = host.add_argument_group("faults")
+    faults.add_argument("--rules", type=Path, metavar="FILE", help="fault rules (JSON or TOML)")
+    faults.add_argument("--personality", metavar="NAME", default="honest",
+                        help=", ".join(f"{name}: {text}" for name, text in rules.personalities()))
+    faults.add_argument("--no-magic", action="store_true",
+                        help="treat magic amounts (see --amounts) as any other amount")
+    out = host.add_argument_group("what it tells")
+    out.add_argument("--trace", action="store_true", help="show every message, decoded and masked")
+    out.add_argument("--notices", type=Path, metavar="FILE",
+                     help="append merchant events to FILE, one JSON object per line")
+    out.add_argument("--webhook", metavar="URL", help="POST merchant events there")
+    out.add_argument("--amounts", action="store_true", help="print the magic amounts and stop")
+    out.add_argument("--cards", action="store_true", help="print the test cards and stop")
+    host.set_defaults(run=run_host)
+
+    gateway = subparsers.add_parser(
+        "gateway", help="carry a terminal's messages to your own acquirer over TCP",
+        description="Takes the inner messages (TPDU, header, ISO 8583) off a terminal's serial " +
+                    "line and carries them to an acquirer behind a two-byte big-endian length, " +
+                    "and the answers back. Ends with Ctrl-C.")
+    gateway.add_argument("--port", action="append", required=True, metavar="TTY",
+                         help="serial port with a terminal on it; may be given several times")
+    gateway.add_argument("--baud", type=int, default=BAUD, help="(%(default)s)")
+    gateway.add_argument("--connect", required=True, metavar="HOST:PORT", help="the acquirer")
+    gateway.set_defaults(run=run_gateway)
+
+
+def run_host(args: argparse.Namespace) -> int:
+    """`mobi host`: 0 after Ctrl-C; ``UserError`` when it cannot begin."""
+    if args.amounts or args.cards:
+        print(rules.amounts_table() if args.amounts else cards.table())
+        return 0
+    if not args.port and not args.listen:
+        raise UserError("Where are the terminals? Say --port /dev/tty... or " +
+                        "--listen 127.0.0.1:8583")
+    acquirer = make_acquirer(args)
+    sinks: list[Sink] = []
+    try:
+        if args.notices:
+            sinks.append(FileSink(args.notices))
+        if args.webhook:
+            sinks.append(Webhook(args.webhook, _say))
+        courier = Courier(acquirer, sinks, _say) if sinks else None
+        server = Server(acquirer, _say, settled=_Told(acquirer, args.trace, courier))
+        _serve_ports(server, args)
+        if args.listen:
+            host, port = address(args.listen)
+            try:
+                host, port = server.listen(host, port)
+            except OSError as error:
+                raise UserError(f"Cannot listen on {args.listen}: {error.strerror or error}. " +
+                                "Take another port, or stop what uses this one.") from None
+            _say(f"listening on {host}:{port}")
+        _say(f"books in {args.database}; Ctrl-C ends")
+        if courier is not None:
+            courier.start()
+        _run(server)
+        if courier is not None:
+            courier.stop()
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    finally:
+        acquirer.close()
+    return 0
+
+
+def make_acquirer(args: argparse.Namespace) -> Acquirer:
+    """An acquirer as the arguments of `mobi host` ask for it; ``UserError`` if that fails."""
+    try:
+        config = load(args.config) if args.config else Config()
+        policy = config.policy
+        if args.fee is not None or args.no_status_query:
+            policy = Policy(
+                **{**policy.__dict__,
+                   **({} if args.fee is None else {"fee_bp": args.fee}),
+                   **({"status_query": False} if args.no_status_query else {})})
+        acquirer = Acquirer(
+            args.database, args.seed, policy=policy, amounts=not args.no_magic,
+            terminals=[TEST_TERMINAL, *config.terminals, *map(_terminal, args.terminal)],
+            notices=bool(args.notices or args.webhook))
+        acquirer.add_cards(config.cards)
+        acquirer.personality(args.personality)
+        acquirer.rules += config.rules
+        if args.rules:
+            acquirer.rules += load(args.rules).rules
+    except (ConfigError, DatabaseError, ValueError) as error:
+        raise UserError(str(error)) from None
+    return acquirer
+
+
+def run_gateway(args: argparse.Namespace) -> int:
+    """`mobi gateway`: 0 after Ctrl-C; ``UserError`` when it cannot begin."""
+    gateway = Gateway(*address(args.connect), _say)
+    _serve_ports(gateway, args)
+    _run(gateway)
+    return 0
+
+
+def address(text: str) -> tuple[str, int]:
+    """"HOST:PORT" taken apart; ``UserError`` if it is not that."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise UserError(f"{text!r} is not HOST:PORT, for example 127.0.0.1:8583")
+    return host.strip("[]"), int(port)
+
+
+def _terminal(text: str) -> Terminal:
+    number, _, merchant = text.partition(":")
+    return Terminal(number, merchant or TEST_TERMINAL.merchant, TEST_TERMINAL.tmk)
+
+
+def _serve_ports(loop: Loop, args: argparse.Namespace) -> None:
+    for path in args.port:
+        try:
+            loop.serial(path, args.baud)
+        except LineClosed as error:
+            loop.close()
+            raise UserError(f"{error}. Is the terminal plugged in, is the name right, does " +
+                            "another program use the port, may you use it (group dialout)?"
+                            ) from None
+        _say(f"serving {path} at {args.baud} baud")
+
+
+def _run(loop: Loop) -> None:
+    before = signal.signal(signal.SIGTERM, lambda *_: loop.stop())
+    try:
+        loop.run()
+    except KeyboardInterrupt:
+        loop.close()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    _say("ended")
+
+
+def _say(text: str) -> None:
+    print(f"{datetime.now():%H:%M:%S} {text}", flush=True)
+
+
+class _Told:
+    # After each group of messages: show the trace if asked, wake the courier.
+    def __init__(self, acquirer: Acquirer, show: bool, courier: Courier | None):
+        self._acquirer = acquirer
+        self._show = show
+        self._courier = courier
+        self._seen = 0
+
+    def __call__(self) -> None:
+        if self._courier is not None:
+            self._courier.poke()
+        if self._show:
+            fresh = self._acquirer.trace.count - self._seen
+            for entry in list(self._acquirer.trace)[-fresh:] if fresh else []:
+                print(entry.text(), flush=True)
+            self._seen = self._acquirer.trace.count

@@ -1,0 +1,194 @@
+"""Carries a terminal's messages to somebody else's acquirer and the answers back.
+
+The terminal's serial line ends here; the inner messages (TPDU + header + ISO 8583) travel over
+TCP behind a two-byte big-endian length, unchanged. An answer is given to the terminal only if it
+belongs to the request the terminal is waiting for; anything else is dropped with a line that
+says why, because a stale answer must never pass for a fresh one.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from host_tools.acquirer.codec import FormatError, Request, Unanswerable, decode
+from host_tools.acquirer.lines import Line, LineClosed, TcpLine, now_ms
+from host_tools.acquirer.loop import Loop
+from host_tools.link import MAX_MESSAGE
+
+FIRST_RETRY_MS = 500
+LONGEST_RETRY_MS = 15_000
+CONNECT_MS = 10_000
+
+
+@dataclass(slots=True)
+class _Open:
+    # A request on its way to the host.
+    line: Line
+    request: bytes
+    mti: str
+    trace: str
+    terminal: str
+    sent_ms: int
+
+    def __str__(self) -> str:
+        return f"{self.mti} trace {self.trace or '?'} of terminal {self.terminal or '?'}"
+
+
+def _read(message: bytes) -> Request | None:
+    # As much of a foreign message as can be read.
+    try:
+        return decode(message)
+    except FormatError as error:
+        return error.request
+    except Unanswerable:
+        return None
+
+
+class Gateway(Loop):
+    """Serial lines on one side, one TCP connection to the acquirer on the other."""
+
+    def __init__(self, host: str, port: int, say: Callable[[str], None] = print):
+        super().__init__(say)
+        self.address = (host, port)
+        self._host: TcpLine | None = None
+        self._connecting: socket.socket | None = None
+        self._retry_at = 0
+        self._retry_ms = FIRST_RETRY_MS
+        self._open: list[_Open] = []
+
+    @property
+    def connected(self) -> bool:
+        """Is the acquirer there?"""
+        return self._host is not None
+
+    # The acquirer's side
+
+    def work(self) -> None:
+        if self._host is not None or now_ms() < self._retry_at:
+            return
+        if self._connecting is not None:
+            self._away(f"no connection within {CONNECT_MS // 1000} s")
+            return
+        try:
+            family, kind, protocol, _, address = socket.getaddrinfo(
+                *self.address, type=socket.SOCK_STREAM)[0]
+            sock = socket.socket(family, kind, protocol)
+            sock.setblocking(False)
+            sock.connect_ex(address)
+        except OSError as error:
+            self._away(str(error))
+            return
+        self._connecting = sock
+        self._retry_at = now_ms() + CONNECT_MS
+        self.watch(sock, self._connected, write=True)
+
+    def deadlines(self) -> list[int]:
+        return [] if self._host is not None else [self._retry_at]
+
+    def _connected(self) -> None:
+        sock = self._connecting
+        assert sock is not None
+        error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            self._away(os.strerror(error))
+            return
+        self.unwatch(sock)
+        self._connecting = None
+        self._retry_ms = FIRST_RETRY_MS
+        self._host = TcpLine(sock, f"host {self.address[0]}:{self.address[1]}")
+        self.add(self._host)
+        self.say(f"{self._host.name}: connected")
+
+    def _away(self, why: str) -> None:
+        if self._connecting is not None:
+            self.unwatch(self._connecting)
+            self._connecting.close()
+            self._connecting = None
+        self._retry_at = now_ms() + self._retry_ms
+        self.say(f"host {self.address[0]}:{self.address[1]} is away: {why}. Next try in " +
+                 f"{self._retry_ms / 1000:g} s; requests are not sent meanwhile.")
+        self._retry_ms = min(2 * self._retry_ms, LONGEST_RETRY_MS)
+
+    def dropped(self, line: Line, why: str) -> None:
+        if line is not self._host:
+            self._open = [entry for entry in self._open if entry.line is not line]
+            return
+        self._host = None
+        if self._open:
+            self.say(f"{line.name}: {len(self._open)} unanswered: " +
+                     ", ".join(map(str, self._open)) +
+                     ". Their outcome is unknown; the terminal will reverse or ask.")
+            self._open.clear()
+        self._away(why)
+
+    def release(self) -> None:
+        if self._connecting is not None:
+            self._connecting.close()
+
+    # Messages
+
+    def received(self, line: Line, messages: list[bytes]) -> None:
+        for message in messages:
+            if line is self._host:
+                self._deliver(message)
+            else:
+                self._forward(line, message)
+
+    def _forward(self, line: Line, message: bytes) -> None:
+        request = _read(message)
+        if request is None:
+            self.say(f"{line.name}: {len(message)} bytes that are no message; dropped")
+            return
+        entry = _Open(line, message, request.mti, request.get("11"), request.get("41"), now_ms())
+        if self._host is None:
+            self.say(f"{line.name}: {entry} is not sent, the host is away. Nothing was booked; " +
+                     "the terminal will say that no answer came.")
+            return
+        # A terminal waits for its newest request only.
+        self._open = [old for old in self._open if old.line is not line]
+        self._open.append(entry)
+        self._host.send(bytes(message))
+        self.say(f"{line.name}: {entry} sent")
+
+    def _deliver(self, message: bytes) -> None:
+        reply = _read(message)
+        if reply is None:
+            self.say(f"host: {len(message)} bytes that are no message; dropped")
+            return
+        what = (f"{reply.mti} trace {reply.get('11') or '?'} of terminal " +
+                f"{reply.get('41') or '?'}")
+        entry = self._match(reply)
+        if entry is None:
+            waiting = ", ".join(map(str, self._open)) or "nothing"
+            self.say(f"host: {what} answers no open request (open: {waiting}); dropped")
+            return
+        took = f"{(now_ms() - entry.sent_ms) / 1000:.1f} s"
+        if len(message) > MAX_MESSAGE:
+            self.say(f"{entry.line.name}: {what} has {len(message)} bytes, the line takes " +
+                     f"{MAX_MESSAGE}; dropped")
+            return
+        self._open.remove(entry)
+        try:
+            sent = entry.line.send(message, entry.request)
+        except LineClosed as error:
+            self.drop(entry.line, str(error))
+            return
+        if sent:
+            self.say(f"{entry.line.name}: {what} answered after {took}")
+        else:
+            self.say(f"{entry.line.name}: {what} came after {took}, too late: the terminal has " +
+                     "gone on; dropped")
+
+    def _match(self, reply: Request) -> _Open | None:
+        for entry in self._open:
+            if reply.mti != f"{int(entry.mti) + 10:04d}":
+                continue
+            if reply.get("41") not in ("", entry.terminal):
+                continue
+            # Echo tests and downloads need not repeat the trace.
+            if reply.get("11") == entry.trace or entry.mti in ("0800", "0820"):
+                return entry
+        return None
