@@ -14,6 +14,7 @@ frame of the terminal entitles it to one frame.
 
 from __future__ import annotations
 
+import secrets
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ MAX_MESSAGE = 1024
 HOLD_MS = 300  # a REQUEST is answered within this, with WAIT when the reply is not there yet
 HOLD_POLL_MS = 1000  # the same for a POLL
 GRACE_MS = 200  # an answer that could not begin this soon after its hold is not sent any more
-_OLD_SESSIONS = 64  # remembered, to know a copy of an old SYNC
+_OLD_SESSIONS = 1024  # remembered, to know a copy of an old SYNC
 
 FLAG = 0x7E
 ESCAPE = 0x7D
@@ -44,9 +45,8 @@ _GOOD_LENGTH = 3  # control byte and FCS
 _x25 = crcmod.predefined.mkCrcFun("x-25")
 
 
-def _fcs(body: bytes, session: int | None) -> bytes:
-    covered = body if session is None else session.to_bytes(4, "big") + body
-    return _x25(covered).to_bytes(2, "little")
+def _fcs(body: bytes, session: bytes) -> bytes:
+    return _x25(session + body).to_bytes(2, "little")
 
 
 def stuff(body: bytes) -> bytes:
@@ -61,10 +61,11 @@ def stuff(body: bytes) -> bytes:
     return bytes(wire)
 
 
-def frame(kind: int, number: int, payload: bytes, session: int | None) -> bytes:
-    """The wire bytes of a frame. ``session``: of the terminal; not used by SYNC, SYNCED, LOST."""
+def frame(kind: int, number: int, payload: bytes, session: bytes) -> bytes:
+    """The wire bytes of a frame. ``session``: both ends' numbers, 4 bytes each, that of the
+    terminal first; not used by SYNC, SYNCED, LOST."""
     body = bytes((kind | number,)) + payload
-    return stuff(body + _fcs(body, None if kind in _OUTSIDE else session))
+    return stuff(body + _fcs(body, b"" if kind in _OUTSIDE else session))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class FrameInfo:
 
     kind: str
     number: int
-    session: int | None
+    session: bytes
     payload: bytes
     wire: bytes
     offset: int
@@ -89,7 +90,7 @@ class FrameInfo:
 class Request(bytes):
     """A request message, and which one it is: hand it to ``HostLink.send`` with its reply."""
 
-    session: int
+    session: bytes
     number: int
 
 
@@ -119,13 +120,17 @@ class HostLink:
     """The host's end of one line.
 
     ``on_frame(direction, info)`` is called with "in" or "out" and a ``FrameInfo`` for every frame.
+    ``number``: this host's number in every session, 0 to 2**32 - 1; it must be another one after
+    every start. None: a random one.
     """
 
-    def __init__(self, on_frame: Callable[[str, FrameInfo], None] | None = None) -> None:
+    def __init__(self, on_frame: Callable[[str, FrameInfo], None] | None = None,
+                 number: int | None = None) -> None:
         self.on_frame = on_frame
         self.stats = Stats()
-        self.session: int | None = None
-        self._old_sessions: deque[int] = deque(maxlen=_OLD_SESSIONS)
+        self.session = b""  # both ends' numbers; empty before the first SYNC
+        self._own = (secrets.randbits(32) if number is None else number).to_bytes(4, "big")
+        self._old_sessions: deque[bytes] = deque(maxlen=_OLD_SESSIONS)
         self._number = 0  # of the last request delivered
         self._reply: bytes | None = None  # to it
         self._replied = False
@@ -179,13 +184,13 @@ class HostLink:
             return None
         content, check = bytes(body[:-2]), bytes(body[-2:])
         kind, number = content[0] & _KIND, content[0] & _NUMBER
-        if check != _fcs(content, None if kind == SYNC else self.session):
+        if check != _fcs(content, b"" if kind == SYNC else self.session):
             self._bad("bad", raw)
             # Without a session nothing of a request can be checked, but the terminal can be told.
-            if self.session is None and kind in (REQUEST, POLL):
+            if not self.session and kind in (REQUEST, POLL):
                 self._owe(LOST, now_ms, check)
             return None
-        if self.session is None and kind != SYNC:
+        if not self.session and kind != SYNC:
             # The FCS was computed without a session number: nobody conforming sends that.
             self._bad("bad", raw)
             return None
@@ -215,7 +220,7 @@ class HostLink:
         if len(payload) != 5 or payload[0] != VERSION:
             self.stats.stale += 1
             return
-        session = int.from_bytes(payload[1:], "big")
+        session = payload[1:] + self._own
         if session != self.session:
             if session in self._old_sessions:
                 self.stats.stale += 1
@@ -239,7 +244,7 @@ class HostLink:
         self._drop_reply()
         self._number = number
         request = Request(message)
-        request.session, request.number = self.session or 0, number
+        request.session, request.number = self.session, number
         self._request = request
         self.stats.requests += 1
         self._owe(REQUEST, now_ms)
@@ -293,8 +298,7 @@ class HostLink:
         if kind == SYNCED:
             if now_ms > at + GRACE_MS:
                 return self._stay_silent()
-            session = (self.session or 0).to_bytes(4, "big")
-            return self._put(SYNCED, 0, bytes((VERSION,)) + session)
+            return self._put(SYNCED, 0, bytes((VERSION,)) + self.session)
         if kind == LOST:
             if now_ms > at + GRACE_MS:
                 return self._stay_silent()

@@ -5,14 +5,16 @@ frame, begun within a fixed time. So the host never speaks unasked, a lost answe
 again by the terminal, and the moment from which the host must be silent is always known:
 ``busy`` is false then, and flash may be touched.
 
-    SYNC s      ->  SYNCED s            a session begins; numbers start again at 1
+    SYNC s      ->  SYNCED s h          a session begins; numbers start again at 1
     REQUEST n   ->  REPLY n             the reply was ready within HOLD_MS: it acknowledges all
                 ->  WAIT n              I have it; ask again with POLL
     POLL n      ->  REPLY n or WAIT n   held back up to HOLD_POLL_MS for the reply
     any of them ->  LOST                I do not know this session: I was restarted
 
-A number is used once in a session, and a session number (30 bits) is not used again: neither a
-late reply nor one from before a restart can be taken for the reply to this request.
+A number is used once in a session; a session is named by a number of the terminal (s, another
+one each time) and one of the host (h, another one after every start), and every frame's FCS
+covers both. So neither a late reply nor one from before a restart of either end can be taken for
+the reply to this request, and a restarted host cannot be given an old request again.
 """
 
 from micropython import const
@@ -40,7 +42,7 @@ HOLD_POLL_MS = const(1000)  # the same for a POLL
 SLACK_MS = const(400)
 SENDING_MS = const(3000)  # more than any frame takes to leave
 SYNC_MS = const(300)  # a SYNC is answered at once
-REQUEST_TRIES = const(4)
+REQUEST_TRIES = const(8)
 SYNC_TRIES = const(4)
 # Silence after which a request is preceded by a SYNC, so that a line found dead there costs
 # nothing: no request has left, nothing needs a reversal.
@@ -230,8 +232,9 @@ class Arq:
         kind = control & KIND
         mine = control & NUMBER == self.number and self.phase >= SENDING
         if kind == SYNCED:
-            if self.phase == SYNCING and bytes(payload) == self.payload():
-                self._synced()
+            fits = len(payload) == 9 and bytes(payload[:5]) == self.payload()
+            if fits and self.phase == SYNCING:
+                self._synced(bytes(payload[5:]))
                 return False
         elif kind == LOST:
             if self.phase >= SENDING and bytes(payload) == self.last_fcs.to_bytes(2, "little"):
@@ -272,8 +275,6 @@ class Arq:
             self._give_up = self._clock.ticks_add(self._clock.ticks_ms(), timeout_ms)
         self.alive = False
         self.session = self.session % 0x3FFFFFFF + 1
-        self.old_seed = self.seed
-        self.seed = session_seed(self.session)
 
     def _start(self):
         self.phase = SENDING
@@ -281,7 +282,9 @@ class Arq:
         self._unanswered = 0
         self.number += 1
 
-    def _synced(self):
+    def _synced(self, host):
+        self.old_seed = self.seed
+        self.seed = session_seed(self.session, host)
         if self._tries == 1:
             self.stats.rtt_ms = self._clock.ticks_diff(self._heard, self._sent_at)
         self._answered()

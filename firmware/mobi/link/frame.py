@@ -5,9 +5,9 @@
 Between the flags 7E and 7D are sent as 7D followed by the byte with bit 5 inverted. The FCS is
 the 16-bit one of RFC 1662 (CRC-16/X.25) over control and payload before stuffing.
 
-Frames of a session start the FCS with the session's seed instead of FFFF, as if the session
-number stood in front of the control byte: a frame of another session fails its FCS and is never
-taken for one of this session, at no cost on the line. docs/protocol.md has the whole protocol.
+Frames of a session start the FCS with the session's seed instead of FFFF, as if the numbers of
+the session stood in front of the control byte: a frame of another session fails its FCS and is
+never taken for one of this session, at no cost on the line. docs/protocol.md has the protocol.
 
 The hot loops are compiled to machine code (viper) on a device and are plain Python on CPython.
 """
@@ -89,9 +89,9 @@ def fcs16(data, size, seed=PLAIN_SEED):
     return _fcs(_FCS, seed, data, size)
 
 
-def session_seed(session):
-    """The seed of a session: the register after its four bytes, high byte first."""
-    return fcs16(session.to_bytes(4, "big"), 4)
+def session_seed(session, host):
+    """The seed of a session: the register after both ends' numbers, 4 bytes each, high first."""
+    return fcs16(session.to_bytes(4, "big") + host, 8)
 
 
 @micropython.viper

@@ -142,7 +142,6 @@ class Link:
         encoder = self._encoder
         kind = control & KIND
         if kind == SYNC:
-            self._decoder.seed = arq.seed
             encoder.begin(control, arq.payload(), PLAIN_SEED)
         else:
             encoder.begin(control, message if kind == REQUEST else b"", arq.seed)
@@ -186,6 +185,7 @@ class Link:
         at = 0
         while at < count:
             bad = decoder.bad
+            decoder.seed = arq.seed
             at = decoder.feed(chunk, at, count)
             if decoder.payload is not None:
                 if arq.received(decoder.control, decoder.payload):
