@@ -1,13 +1,14 @@
-"""A serial NOR flash chip: what it allows, how long it takes, how it wears and how power cuts leave it.
+"""A serial NOR flash chip: its rules, its times, its wear, and how power cuts leave it.
 
-Runs under CPython (the bench, the tests) and under MicroPython (the same tests there), so it imports
-nothing of the project.
+Runs under CPython (the bench, the tests) and under MicroPython (the same tests there), so it
+imports nothing of the project.
 
-The chip: sectors of 4096 bytes, pages of 256. A program only clears bits, an erase sets a whole sector.
-Times are those of the W25Q16JV and W25Q128JV data sheets (AC characteristics): page program 0.4 ms
-typical and 3 ms maximum, sector erase 45 and 400 ms, 100 000 erases per sector. A program of less than a
-page is charged in full, for the data sheets give no shorter time. Reading is charged with 1 us a command
-and 0.16 us a byte (one data line at 50 MHz); ``read_byte_ns=40`` is four data lines, as the RP2040 reads.
+The chip: sectors of 4096 bytes, pages of 256. A program only clears bits, an erase sets a whole
+sector. Times are those of the W25Q16JV and W25Q128JV data sheets (AC characteristics): page
+program 0.4 ms typical and 3 ms maximum, sector erase 45 and 400 ms, 100 000 erases per sector. A
+program of less than a page is charged in full, for the data sheets give no shorter time. Reading
+is charged with 1 us a command and 0.16 us a byte (one data line at 50 MHz); ``read_byte_ns=40``
+is four data lines, as the RP2040 reads.
 
 A power cut leaves the operation it hits in one of these ways (``MODES``):
 
@@ -85,9 +86,10 @@ class _Fuse:
 class Nor:
     """One chip, or one region of it, behind MicroPython's extended block-device interface.
 
-    ``size``: bytes, whole sectors. ``image``: what it holds, blank without. ``unit``: 1 for a driver that
-    programs any length (esp32), 256 for one that takes whole pages (rp2). ``seed``: for torn operations
-    and unstable cells. ``queued``: a driver that lands writes only at ``ioctl(3)``, in any order.
+    ``size``: bytes, whole sectors. ``image``: what it holds, blank without. ``unit``: 1 for a
+    driver that programs any length (esp32), 256 for one that takes whole pages (rp2). ``seed``:
+    for torn operations and unstable cells. ``queued``: a driver that lands writes only at
+    ``ioctl(3)``, in any order.
     """
 
     def __init__(self, size, image=None, unit=1, seed=1, queued=False, read_byte_ns=BYTE_NS):
@@ -98,15 +100,17 @@ class Nor:
         self.size = size
         self.sectors = size // SECTOR
         self.unit = unit
-        self.mem = bytearray(image) if image is not None else bytearray(b"\xff") * size
+        self.mem = bytearray(b"\xff" * size if image is None else image)
         self.random = Random(seed)
         self.weak = {}  # address -> bits that read at random
         self.faults = {}  # sector -> one of FAULTS
         self.wear = [0] * self.sectors
         self.dead = False
         self.read_byte_ns = read_byte_ns
-        self.on_op = None  # (kind, sector, offset, length, us) before an operation; may raise PowerCut
-        self.journal = None  # a list: every operation is appended as (address, data or None for an erase)
+        # Called before an operation: (kind, sector, offset, length, us). May raise PowerCut.
+        self.on_op = None
+        # A list takes every operation as (address, data); data is None for an erase.
+        self.trace = None
         self._fuse = None
         self._landed = bytearray(self.mem) if queued else None
         self._queue = []
@@ -146,7 +150,7 @@ class Nor:
             return -errno.EINVAL
         buffer[:] = memoryview(self.mem)[at : at + size]
         if self.weak:
-            for address in self.weak:
+            for address in sorted(self.weak):
                 if at <= address < at + size:
                     bits = self.weak[address]
                     i = address - at
@@ -169,7 +173,7 @@ class Nor:
         if at < 0 or at + size > self.size:
             return -errno.EINVAL
         if at % self.unit or size % self.unit:
-            raise RuleBroken("this driver programs whole units of %d bytes" % self.unit)
+            raise RuleBroken(f"this driver programs whole units of {self.unit} bytes")
         view = memoryview(data)
         done = 0
         while done < size:
@@ -198,7 +202,7 @@ class Nor:
             return -errno.EIO if self._erase(arg) else 0
         return -errno.EINVAL
 
-    # -- operations: each is one place where power can fail -----------------------------------------
+    # -- operations: each is one place where power can fail -------------------------------------
 
     def _begin(self, kind, address, data):
         size = SECTOR if data is None else len(data)
@@ -213,8 +217,8 @@ class Nor:
         except PowerCut:
             self._fail(address, data)
             raise
-        if self.journal is not None:
-            self.journal.append((address, data))
+        if self.trace is not None:
+            self.trace.append((address, data))
         if self._landed is not None:
             self._queue.append((address, data))
         self.ops += 1
@@ -222,9 +226,10 @@ class Nor:
     def _program(self, address, data):
         size = len(data)
         old = bytes(self.mem[address : address + size])
-        for i in range(size) if old != _BLANK[:size] and data != _BLANK[:size] else ():
-            if old[i] != 0xFF and data[i] != 0xFF:
-                raise RuleBroken("byte %d is programmed twice" % (address + i))
+        if old != _BLANK[:size]:
+            for i in range(size):
+                if old[i] != 0xFF and data[i] != 0xFF:
+                    raise RuleBroken(f"byte {address + i} is programmed twice")
         self._begin("program", address, data)
         self.programs += 1
         self.sent_bytes += size
@@ -235,8 +240,8 @@ class Nor:
         fault = self.faults.get(address // SECTOR) if self.faults else None
         if fault in ("program error", "program wrong"):
             # Some of the bits do not want to become 0.
-            stuck = self.random.bytes(size)
-            self.mem[address : address + size] = _and(old, bytes(d | s for d, s in zip(data, stuck)))  # noqa: B905 - MicroPython
+            wrong = _or(data, self.random.bytes(size))
+            self.mem[address : address + size] = _and(old, wrong)
             return fault == "program error"
         if self.weak:
             for cell in list(self.weak):
@@ -278,10 +283,10 @@ class Nor:
     def cut_after(self, ops, torn=True, shared=None, mode=None, prefix=None):
         """Cut the power at the ``ops``-th operation from now; 0 is the next one.
 
-        ``torn``: the operation is hit in its middle and leaves what a real chip leaves (a random mode);
-        otherwise it does not begin. ``mode``: one of ``MODES`` instead. ``prefix``: for a program, how many
-        bytes are written, the last of them in part. ``shared``: chips that lose power together and whose
-        operations count together.
+        ``torn``: the operation is hit in its middle and leaves what a real chip leaves (a random
+        mode); otherwise it does not begin. ``mode``: one of ``MODES`` instead. ``prefix``: for a
+        program, how many bytes are written, the last of them in part. ``shared``: chips that lose
+        power together and whose operations count together.
         """
         if mode is None:
             mode = MODES[(1, 2, 4, 5)[self.random.below(4)]] if torn else "none"
@@ -307,7 +312,7 @@ class Nor:
                 self.tear(address, data, "full", None)
 
     def tear(self, address, data, mode, prefix=None):
-        """Leave the chip as an operation that was cut in that way leaves it. ``data`` None: an erase."""
+        """Leave the chip as this operation leaves it when cut. ``data`` None: an erase."""
         size = SECTOR if data is None else len(data)
         old = bytes(self.mem[address : address + size])
         goal = b"\xff" * size if data is None else _and(old, data)
