@@ -33,7 +33,7 @@ def test_numbers_count_up_and_begin_again_with_a_session():
     for _ in range(32):
         peer.ask(b"message")
     numbers = [number for kind, number, _ in peer.got if kind == frame.REQUEST]
-    assert numbers == [*range(1, 32), 1]
+    assert numbers[:31] == list(range(1, 32)) and numbers[31:] == [1]
     assert kinds(peer).count(frame.SYNC) == 2
 
 
