@@ -12,6 +12,7 @@ NAME = "unix"
 PINS_ROWS = (10, 11, 12, 13, 14)
 PINS_COLUMNS = (16, 17, 18, 19)
 PIN_BEEPER = 15
+AUX_BAUD = 19200
 
 _JOURNAL = 0
 _VAULT = 1
@@ -31,7 +32,8 @@ class Board:
         self.i2c = I2C(0, freq=400000)
         # 1 KiB holds the longest frame, should the terminal be busy while it comes in.
         self.host_uart = UART(1, 115200, rxbuf=1536, txbuf=1536)
-        self.aux_uart = UART(0, 19200, rxbuf=256, txbuf=256)
+        self.aux_baud = AUX_BAUD
+        self.aux_uart = UART(0, AUX_BAUD, rxbuf=256, txbuf=256)
         self.journal_flash = Flash(_JOURNAL)
         self.vault_flash = Flash(_VAULT)
         self.flash_unit = self.journal_flash.unit

@@ -133,7 +133,8 @@ class Bench:
 
     def power_on(self) -> None:
         """Switch on; returns when the boot is over and the panel is quiet."""
-        self.rig.panel.power_on()
+        for nor in self.rig.flash:
+            nor.revive()
         self.board.power_on()
         self._settle()
 

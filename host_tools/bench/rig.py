@@ -16,6 +16,10 @@ from host_tools.bench.wires import Wire
 
 HOLD_US = 60_000  # how long a finger stays on a key
 FIFO = 32  # bytes an RP2040 UART holds while interrupts are off
+LINE_US = 20_000  # the printer needs for a line of paper
+# How a contact bounces when it closes and when it opens: (microseconds, closed).
+BOUNCE_DOWN = ((300, False), (800, True), (1500, False), (2200, True))
+BOUNCE_UP = ((200, True), (700, False))
 
 
 class Rig:
@@ -26,13 +30,14 @@ class Rig:
         self.random = random.Random(seed)
         self.panel = Panel()
         self.keypad = Keypad()
-        self.paper = Paper()
+        self.paper = Paper(line_us=LINE_US)
         self.reader = Reader()
         self.flash = [journal, vault]
         self.board = None
         self.beeps = 0
         self.events: list[str] = []
         self.active_us = 0
+        self._paper_waits = False
         self.lost_bytes = 0  # arrived during a flash operation and did not fit into the FIFO
         self._fifo_room: int | None = None  # None: interrupts are on
         self.line = Line(kernel, wiring.HOST_BAUD, self._host_bytes, seed)
@@ -111,7 +116,29 @@ class Rig:
         return kept
 
     def _at_paper(self, data: bytes) -> None:
-        self._from_aux.send(self.paper.feed(data))
+        self._from_aux.send(self.paper.feed(data, self.kernel.now_us))
+        self._paper_goes_on()
+
+    def _paper_goes_on(self) -> None:
+        at = self.paper.next_at()
+        if at is not None and not self._paper_waits:
+            self._paper_waits = True
+            self.kernel.at(at, self._paper_advances)
+
+    def _paper_advances(self) -> None:
+        self._paper_waits = False
+        self._from_aux.send(self.paper.advance(self.kernel.now_us))
+        self._paper_goes_on()
+
+    def load_paper(self) -> None:
+        """Put a new roll into the printer."""
+        self.paper.load_paper()
+        self._paper_advances()
+
+    def close_cover(self) -> None:
+        """Close the printer's cover."""
+        self.paper.close_cover()
+        self._paper_advances()
 
     def _at_aux(self, data: bytes) -> None:
         self.board.uart_in(wiring.UART_AUX, self._through_fifo(data))
@@ -121,13 +148,21 @@ class Rig:
         self._from_aux.send(data)
 
     def keypad_pins(self) -> list[tuple[int, int]]:
-        """The pins that the closed contacts of the keypad connect."""
-        return [(wiring.ROWS[row], wiring.COLUMNS[column]) for row, column in self.keypad.contacts()]
+        """The pins that the closed contacts of the keypad connect now."""
+        contacts = self.keypad.contacts(self.kernel.now_us)
+        return [(wiring.ROWS[row], wiring.COLUMNS[column]) for row, column in contacts]
 
     def touch(self, name: str, down: bool) -> None:
-        """Press or release a key, by its name."""
+        """Press or release a key, by its name; its contact bounces."""
+        now = self.kernel.now_us
         if down:
-            self.keypad.press(name)
+            self.keypad.press(name, BOUNCE_DOWN, now)
         else:
-            self.keypad.release(name)
+            self.keypad.release(name, BOUNCE_UP, now)
+        self._contacts_move()
+
+    def _contacts_move(self) -> None:
         self.board.set_contacts(self.keypad_pins())
+        at = self.keypad.next_change_us()
+        if at is not None:
+            self.kernel.at(at, self._contacts_move)

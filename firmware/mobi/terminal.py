@@ -1,0 +1,344 @@
+"""The terminal: puts all parts together and lives the operator's day. The only file that knows all."""
+
+import gc
+
+from micropython import const
+from mobi import dates, transactions as tx
+from mobi.access import NOBODY, Access
+from mobi.acquiring import codes
+from mobi.acquiring.messages import Composer
+from mobi.devices.keypad import Keypad
+from mobi.devices.printer import Printer
+from mobi.devices.reader import Reader
+from mobi.devices.ssd1306 import Ssd1306
+from mobi.flows import (
+    admin, menus, online, printing, query, refund, sale, session, settle, unfinished, void,
+)
+from mobi.journal.log import Journal
+from mobi.journal.vault import Vault
+from mobi.keys import Keys
+from mobi.link.link import Link
+from mobi.loop import Loop, Poller, Queue, idle, sleep_ms
+from mobi.settings import Settings
+from mobi.ui import font, strings
+from mobi.ui.dialogs import Dialogs, Leave
+from mobi.ui.screen import Screen
+from mobi.ui.text import spread
+
+_WATCHDOG_MS = const(8000)
+_FEED_MS = const(2000)
+_BEEP_MS = const(60)
+_MINUTE_MS = const(60000)
+
+# Names in the menus -> what they run.
+FLOWS = {
+    "sale": sale.run,
+    "balance": sale.balance,
+    "void": void.by_voucher,
+    "void_last": void.last,
+    "refund": refund.run,
+    "unfinished": unfinished.run,
+    "browse": query.browse,
+    "by_voucher": query.by_voucher,
+    "totals": query.totals,
+    "reprint_last": printing.reprint_last,
+    "reprint_any": printing.reprint_any,
+    "print_detail": printing.print_detail,
+    "print_totals": printing.print_totals,
+    "reprint_settlement": printing.reprint_settlement,
+    "settle": settle.run,
+    "sign_on": session.sign_on,
+    "sign_off": session.sign_off,
+    "echo": session.echo,
+    "lock": session.lock,
+    "change_password": session.change_password,
+    "change_operator": session.change_operator,
+    "operators": admin.operators,
+    "parameters": admin.parameters,
+    "master_key": admin.master_key,
+    "clear_journal": admin.clear_journal,
+    "language": admin.language,
+    "version": admin.version,
+}
+
+
+class Terminal:
+    """All parts, and what they share. ``board``: see `boards/unix/board.py`."""
+
+    Leave = Leave
+
+    def __init__(self, board):
+        self.board = board
+        board.terminal = self
+        self.clock = board.clock
+        self.poller = Poller(board.poll)
+        self.loop = Loop(board.clock, self.poller.sleep)
+        self.loop.on_death = self._death
+        self.inputs = Queue(32)
+        self.display = Ssd1306(board.i2c)
+        self.screen = Screen(self.display)
+        self.keypad = Keypad(board.rows, board.columns, self.inputs, board.clock, self.poller.wake)
+        # The printer's answers come in on the reader's line.
+        self.printer = Printer(board.aux_uart, board.aux_baud, font.gbk)
+        aux = self.poller.watch(board.aux_uart)
+        self.reader = Reader(board.aux_uart, aux, self.inputs, self.printer.take)
+        self.vault = Vault(board.vault_flash, board.flash_unit)
+        self.settings = Settings(self.vault)
+        self.ui = Dialogs(self.screen, self.inputs, self.beep, self.tr)
+        self.printing = printing.Printing(self)
+        self.last_fault = ""
+        self._beep_until = None
+
+    def run(self):
+        """Run for ever."""
+        loop = self.loop
+        feed = self.board.watchdog(_WATCHDOG_MS)
+        loop.spawn("watchdog", self._feed(feed), vital=True)
+        loop.spawn("screen", self.screen.run(), vital=True)
+        loop.spawn("keypad", self.keypad.run(), vital=True)
+        loop.spawn("reader", self.reader.run(), vital=True)
+        loop.run(loop.spawn("terminal", self._life(), vital=True))
+
+    # -- services for the flows ------------------------------------------------------------------
+
+    def tr(self, name):
+        """A text in the operator's language."""
+        return strings.lookup(name, self.settings.get("language"))
+
+    def now(self):
+        """Seconds since 2000, local time."""
+        y, mo, d, _, h, mi, s, _ = self.board.rtc.datetime()
+        return dates.seconds(y, mo, d, h, mi, s)
+
+    def date_text(self, time):
+        """A date and time for people."""
+        return dates.text(time)
+
+    def set_time(self, time):
+        """Set the clock to ``time`` (seconds since 2000)."""
+        y, mo, d, h, mi, s = dates.parts(time)
+        self.board.rtc.datetime((y, mo, d, 0, h, mi, s, 0))
+
+    def set_host_time(self, stamp):
+        """Set the clock by the host's MMDDhhmmss."""
+        time = dates.of_host(stamp, self.journal.newest_time())
+        if time is not None:
+            self.set_time(time)
+
+    def beep(self):
+        """A short beep."""
+        self.board.beeper.value(1)
+        self._beep_until = self.loop.after(_BEEP_MS)
+        self.loop.spawn("beep", self._silence())
+
+    async def _silence(self):
+        await sleep_ms(_BEEP_MS)
+        if self.loop.left(self._beep_until) <= 0:
+            self.board.beeper.value(0)
+
+    def settings_changed(self):
+        """Parameters were changed: take over what is kept outside of ``settings``."""
+        self.ui.prompt_ms = self.settings.get("prompt_seconds") * 1000
+        self.composer.setup = self._identity()
+
+    def fault(self, where, error):
+        """Note what went wrong in an exchange: for the screen, the log and the journal."""
+        self.last_fault = codes.fault_text(error)
+        self.journal.note(b"F", ("%s %s" % (where, self.last_fault)).encode()[:60])
+
+    def explain(self, error):
+        """A text for a person about a failed exchange."""
+        code = codes.of_error(error)
+        text = self.code_text(code)
+        if code in (codes.MISMATCH, codes.BAD_MAC):
+            text += "\n" + codes.fault_text(error)
+        return text
+
+    def code_text(self, code):
+        """What a response code or a local code means."""
+        return codes.text(code, self.settings.get("language"))
+
+    async def tell_code(self, title, code):
+        """Show why a transaction was not approved and what to do now."""
+        text = "%s %s\n%s" % (code, self.code_text(code), codes.advice(code, self.language))
+        if code == codes.MISMATCH:
+            text += "\n" + self.last_fault
+        await self.ui.message(title, text, beep=True)
+
+    @property
+    def language(self):
+        """0 Chinese, 1 English."""
+        return self.settings.get("language")
+
+    def state_text(self, txn):
+        """The state of a transaction in words."""
+        return self.tr("state_" + tx.STATE_NAMES[txn.state])
+
+    def measurements(self):
+        """Numbers for the version screen and for measurements from outside."""
+        return {
+            "heap_free": gc.mem_free(),
+            "turns": self.loop.turns,
+            "longest_turn_us": self.loop.longest_turn_us,
+            "longest_turn": self.loop.longest_turn_name,
+            "slept_us": self.loop.slept_us,
+        }
+
+    # -- life ----------------------------------------------------------------------------------
+
+    async def _feed(self, feed):
+        while True:
+            feed()
+            await sleep_ms(_FEED_MS)
+
+    def _death(self, task):
+        # A terminal that lost one of its tasks must not go on looking alive.
+        text = "%s: %r" % (task.name, task.error)
+        print("task died:", text)
+        self.screen.show("FAULT", (text[:16], text[16:32], text[32:48]))
+        while self.display.flush_step():
+            pass
+        raise task.error or RuntimeError(text)
+
+    async def _life(self):
+        await self._boot()
+        while True:
+            try:
+                await self._once()
+            except Leave:
+                pass  # back to where the operator's next step begins
+
+    async def _boot(self):
+        self.screen.show("Mobi 末笔", ("", "     ...", ""))
+        await sleep_ms(0)
+        self.vault.mount()
+        self.access = Access(self.vault, self.now, self.board.random)
+        self.keys = Keys(self.vault, self.board.random)
+        self.session = session.Session(self.vault, self.keys)
+        self.journal = Journal(self.board.journal_flash, self.board.flash_unit, self.keys)
+        verdict = self.journal.mount()
+        number = int.from_bytes(self.board.random(4), "little") % ((1 << 30) - 1) + 1
+        line = self.poller.watch(self.board.host_uart)
+        self.link = Link(self.board.host_uart, self.loop, line, number)
+        self.loop.spawn("link", self.link.run(), vital=True)
+        self.composer = Composer(self._identity(), self.keys)
+        self.ui.prompt_ms = self.settings.get("prompt_seconds") * 1000
+        if not verdict.usable:
+            await self._service(verdict)
+        if self.now() < self.journal.newest_time():
+            self.set_time(self.journal.newest_time())
+        online.recover(self)
+        self.loop.spawn("housekeeping", self._housekeeping(), vital=True)
+
+    def _identity(self):
+        return Identity(self.settings)
+
+    async def _housekeeping(self):
+        # Erasing ahead, checking, collecting garbage: only when nothing else is going on and the
+        # host is not entitled to talk (interrupts are off while the flash chip works).
+        while True:
+            await idle()
+            if self.link.busy or not self.journal.idle():
+                gc.collect()
+                await sleep_ms(1000)
+            else:
+                await sleep_ms(50)
+
+    async def _once(self):
+        if self.session.operator == NOBODY:
+            await session.log_in(self)
+            if not session.is_administrator(self) and not self.session.trusted:
+                await self._do("sign_on")
+        elif session.is_administrator(self):
+            await self._do(await menus.walk(self, self.tr("system"), menus.SYSTEM))
+        elif self.journal.settlement_open:
+            await self._locked_to("settlement_open", "settle")
+        elif not self.session.trusted:
+            await self._not_signed_on()
+        else:
+            await self._idle()
+
+    async def _do(self, name, *args):
+        try:
+            await FLOWS[name](self, *args)
+        except online.Refused as refused:
+            await self.ui.message(self.tr(name), refused.text, beep=True)
+
+    async def _locked_to(self, text, name):
+        # Nothing else is possible: any key goes on with it.
+        self.screen.show(self.tr(name), (self.tr("settlement_short"), self.tr("any_key"), ""))
+        await self.ui.key(_MINUTE_MS)
+        await self._do(name)
+
+    async def _not_signed_on(self):
+        self.screen.show(
+            self._head(), (self.tr("not_signed_on"), self.tr("any_key_signs_on"), self._badge())
+        )
+        key = await self.ui.key(_MINUTE_MS)
+        if key == "FN":
+            await self._do(await menus.walk(self, self.tr("manage"), menus.MANAGE))
+        elif key == "UP" or key == "DOWN":
+            await self._do(await menus.walk(self, self.tr("menu"), menus.MAIN))
+        else:
+            await self._do("sign_on")
+
+    async def _idle(self):
+        self.inputs.clear()
+        self.screen.show(self._head(), (self.tr("swipe_card"), self._badge(), self.tr("idle_keys")))
+        got = await self.ui.input(_MINUTE_MS)
+        if isinstance(got, tuple):
+            if got[0] == "card":
+                await self._do("sale", got[1])
+            else:
+                self.beep()
+        elif got == "ENTER":
+            await self._do(await menus.walk(self, self.tr("menu"), menus.MAIN))
+        elif got == "FN":
+            await self._do(await menus.walk(self, self.tr("manage"), menus.MANAGE))
+        elif len(got) == 1 and "1" <= got <= "8":
+            label, target = menus.MAIN[int(got) - 1]
+            if not isinstance(target, str):
+                target = await menus.walk(self, self.tr(label), target)
+            await self._do(target)
+        else:
+            for key, name in menus.KEYS:
+                if key == got:
+                    await self._do(name)
+                    return
+            self.beep()
+
+    def _head(self):
+        clock = dates.text(self.now())[11:]
+        return spread(self.tr("brand"), clock)
+
+    def _badge(self):
+        count = len(self.journal.unfinished())
+        return self.tr("badge") % count if count else ""
+
+    async def _service(self, verdict):
+        """The journal cannot be used: say what is wrong; only the administrator may go on."""
+        title = self.tr("service")
+        while True:
+            try:
+                rows = (self.tr("verdict_" + verdict.name), self.tr("service_hint"))
+                await self.ui.message(title, "\n".join(rows), seconds=3600)
+                await session.password(
+                    self, title, session.ADMINISTRATOR, self.tr("administrator_password")
+                )
+                if await self.ui.confirm(title, self.tr("format_sure")):
+                    self.keys.new_card_key()
+                    self.journal.format(1, 1)
+                    return
+            except Leave:
+                pass  # this screen is the only place to be
+
+
+class Identity:
+    """What the messages carry about this terminal."""
+
+    def __init__(self, settings):
+        self.tid = settings.get("terminal")
+        self.mid = settings.get("merchant")
+        digits = settings.get("tpdu")
+        self.tpdu = bytes(int(digits[i : i + 2], 16) for i in range(0, 10, 2))
+        self.reader = 2  # field 60.4: magnetic stripe

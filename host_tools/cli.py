@@ -1,0 +1,53 @@
+"""The command line: `mobi COMMAND`. Each part of the project brings its own commands."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from host_tools import __version__
+
+
+class UserError(Exception):
+    """Something the user can mend; the text says what happened and what to do. Exit code 2."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    from host_tools import doctor
+    from host_tools.acquirer import cli as acquirer
+    from host_tools.bench import cli as bench
+    from host_tools.journal import cli as journal
+    from host_tools.measure import cli as measure
+
+    top = argparse.ArgumentParser(
+        prog="mobi", description="A card-payment terminal you can flash, emulate and break."
+    )
+    top.add_argument("--version", action="version", version=f"mobi {__version__}")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    bench.add_parsers(commands)
+    acquirer.add_parsers(commands)
+    journal.add_parser(commands)
+    measure.add_parser(commands)
+    doctor.add_parser(commands)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code: 0 good, 1 the thing asked about is not good, 2 wrong use."""
+    args = parser().parse_args(argv)
+    try:
+        return args.run(args) or 0
+    except UserError as error:
+        print(f"mobi: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 0  # the reader of our output has gone, as in `mobi journal dump ... | head`
+
+
+if __name__ == "__main__":
+    sys.exit(main())
