@@ -87,6 +87,7 @@ class Bench:
         keep: str | Path | None = None,
     ) -> None:
         self.seed = seed
+        self.language = language
         self.folder = Path(keep or tempfile.mkdtemp(prefix="mobi-"))
         self.folder.mkdir(parents=True, exist_ok=True)
         self._temporary = keep is None
