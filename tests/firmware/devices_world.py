@@ -6,10 +6,10 @@ _MASK = (1 << 30) - 1
 
 
 class World:
-    """The clock and the sleep of a loop; starts shortly before the ticks wrap."""
+    """The clock and the sleep of a loop; by default it starts shortly before the ticks wrap."""
 
-    def __init__(self):
-        self.us = ((1 << 30) - 300) * 1000
+    def __init__(self, start_ms=(1 << 30) - 300):
+        self.us = start_ms * 1000
         self._events = []
         self._count = 0
         self.loop = Loop(self, self.sleep)

@@ -8,8 +8,8 @@ from mobi.loop import Queue
 class Pad:
     """A keypad in its world; keys are pressed by name."""
 
-    def __init__(self, size=32, held=(), **options):
-        self.world = World()
+    def __init__(self, size=32, held=(), start_ms=(1 << 30) - 300, **options):
+        self.world = World(start_ms)
         self.matrix = Matrix()
         self.queue = Queue(size)
         self.wakes = 0
@@ -95,6 +95,17 @@ def test_bouncing_contacts_give_one_key():
     assert pad.keypad.held() == []
 
 
+def test_a_release_that_bounces_over_whole_scans_gives_no_second_key():
+    # Scans happen at 10, 18, 26, ... ms; the contact is seen open once, then twice.
+    for opens, closes in ((105, 107), (105, 115)):
+        pad = Pad()
+        pad.down(10, "8")
+        pad.up(opens, "8")
+        pad.down(closes, "8")
+        pad.up(closes + 18, "8")
+        assert pad.keys(400) == ["8"], (opens, closes)
+
+
 def test_a_spark_shorter_than_a_scan_is_no_key():
     pad = Pad()
     pad.down(10, "8")
@@ -178,6 +189,10 @@ def test_a_stuck_key_is_told_once_and_the_others_still_work():
         pad.down(0, name)
         pad.up(80, name)
         assert pad.keys() == [name]
+    pad.down(0, "1")
+    pad.down(50, "5")
+    pad.up(100, "1", "5")
+    assert pad.keys() == ["1", "5"]
     pad.up(0, "7")
     assert pad.keys() == []
     assert pad.keypad.stuck() == []
@@ -210,10 +225,13 @@ def test_a_key_held_at_power_on_does_not_count():
 
 
 def test_a_key_stuck_since_power_on_is_told():
-    told = []
-    pad = Pad(held=("0",), on_stuck=told.append)
-    pad.keys(11000)
-    assert told == ["0"]
+    for start_ms in (50000, (1 << 30) - 5000):
+        told = []
+        pad = Pad(held=("0",), on_stuck=told.append, start_ms=start_ms)
+        pad.keys(9900)
+        assert told == []
+        pad.keys(200)
+        assert told == ["0"]
 
 
 def test_arrows_repeat_while_held_and_digits_do_not():
@@ -224,6 +242,23 @@ def test_arrows_repeat_while_held_and_digits_do_not():
     pad.down(0, "5")
     pad.up(1000, "5")
     assert pad.keys(1500) == ["5"]
+
+
+def test_repetition_ends_with_its_own_key_even_if_another_is_held():
+    pad = Pad()
+    pad.down(0, "1")
+    pad.down(50, "DOWN")
+    pad.up(150, "DOWN")
+    assert pad.keys(2000) == ["1", "DOWN"]
+
+
+def test_a_stuck_arrow_does_not_repeat_for_ever():
+    pad = Pad(size=100)
+    pad.down(0, "DOWN")
+    # At once, after 500 ms, then every 150 ms, as seen by scans 8 ms apart.
+    assert 60 < len(pad.keys(10000)) < 66
+    pad.keys(200)
+    assert pad.keys(60000) == []
 
 
 def test_another_key_ends_the_repetition():

@@ -45,7 +45,7 @@ def lrc(track):
 
 def test_a_swipe_with_and_without_its_trimmings():
     card = [("card", TRACK)]
-    for before in (b"", TRACK1, TRACK1 + b"A", TRACK1 + b"%", TRACK1 + b";"):
+    for before in (b"", TRACK1, b"%B12\xff\x07=;?", TRACK1 + b"A", TRACK1 + b"%", TRACK1 + b";"):
         for checked in (b"", lrc(SWIPE)):
             for track3 in (b"", b"+5801234=1?", b"+5801\xff=1?7"):
                 for end in (b"", b"\r", b"\r\n", b"\n"):
@@ -178,6 +178,7 @@ def test_printer_answers_that_look_like_characters():
     line = Line(takes)
     assert line.get(b"2") == []
     assert line.get(b"r") == []
+    assert line.get(b"22") == []
     assert taken == [0x32, 0x72]
     assert line.get(b"2134567890\r") == [("scan", "2134567890")]
     assert line.get(SWIPE + b"\r") == [("card", TRACK)]

@@ -99,15 +99,13 @@ class Keypad:
             self._since[i] = now
 
     def _arm(self):
-        # All rows driven: any key raises its column.
+        # All rows driven: any key raises its column. Interrupts come first, so that a key that is
+        # down already is seen as well.
         self._contact.clear()
         for column in self._columns:
             column.irq(self._interrupt, column.IRQ_RISING)
         for row in self._rows:
             row.init(row.OUT, value=1)
-        for column in self._columns:
-            if column.value():  # closed before the interrupt could see it
-                self._contact.set()
 
     def _disarm(self):
         for column in self._columns:
