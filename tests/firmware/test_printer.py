@@ -189,7 +189,9 @@ def test_no_turn_sends_more_than_the_wire_can_take():
         return write(data)
 
     desk.wire.write = spy
-    desk.print([*text(20), (p.NORMAL, "x" * 100)])
+    lines = text(20)
+    lines.append((p.NORMAL, "x" * 100))
+    desk.print(lines)
     assert max(size for _, size in sizes) <= 32
     for i in range(len(sizes) - 1):
         assert sizes[i + 1][0] - sizes[i][0] >= sizes[i][1] * 10 * 1000000 // 19200

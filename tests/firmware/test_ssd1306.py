@@ -247,7 +247,7 @@ def test_the_watch_brings_a_lost_display_back_within_a_second():
     bus.there = False
     display.buffer[0] = 0xEE
     changed.set()
-    world.run(5000)
+    world.run(4000)
     assert not display.present and display.losses == 1
     bus.there = True
     del bus.writes[:]
