@@ -197,15 +197,15 @@ class Packer:
         self._buffer[12 + (field + 7) // 8] |= 0x80 >> ((field - 1) & 7)
 
     def _put_long(self, field, kind, limit, value):
-        if kind in (LL_BYTES, LLL_BYTES):
-            data = value.encode() if isinstance(value, str) else value
-            size = len(data)
-        else:
-            size = len(value)
-            text = value.replace("=", "D") if kind in (LL_TRACK, LLL_TRACK) else value
-            data = _bcd(field, text + "0" if size % 2 else text, kind in (LL_TRACK, LLL_TRACK))
+        size = len(value)
         if not 0 < size <= limit:
             raise BadMessage(field, LENGTH)
+        if kind in (LL_BYTES, LLL_BYTES):
+            data = value.encode() if isinstance(value, str) else value
+        else:
+            track = kind in (LL_TRACK, LLL_TRACK)
+            text = value.replace("=", "D") if track else value
+            data = _bcd(field, text + "0" if size % 2 else text, track)
         length = ("%02d" if kind < LLL_NUMBER else "%04d") % size
         self._append(field, unhexlify(length))
         self._append(field, data)

@@ -264,6 +264,8 @@ class Composer:
         reply.amount = amount
         if flags & _OUTCOME:
             _apply(reply, txn)
+            if approved and code == codes.PARTIAL:
+                txn.approved_amount = amount
         return reply
 
     def _check_mac(self, message, txn, flags, approved):
@@ -401,4 +403,4 @@ def _apply(reply, txn):
     txn.institutions = reply.institutions
     txn.host_text = reply.host_text
     txn.balance = reply.balance
-    txn.approved_amount = reply.amount if reply.code == codes.PARTIAL else None
+    txn.approved_amount = None
