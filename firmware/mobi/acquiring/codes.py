@@ -60,17 +60,16 @@ UNSURE = const(15)
 REVERSAL = const(16)
 LINE = const(17)
 KEYS = const(18)
-ACCEPTED = const(19)
-PART = const(20)
-CONFIRM = const(21)
-NOT_HERE = const(22)
-PIN_BLOCKED = const(23)
-REPORT = const(24)
-UPLOAD = const(25)
-AGAIN = const(26)
-PAPER = const(27)
-SETTLE = const(28)
-UNKNOWN = const(29)
+PART = const(19)
+CONFIRM = const(20)
+NOT_HERE = const(21)
+PIN_BLOCKED = const(22)
+REPORT = const(23)
+UPLOAD = const(24)
+AGAIN = const(25)
+PAPER = const(26)
+SETTLE = const(27)
+UNKNOWN = const(28)
 
 ADVICE = (
     ("打印签购单", "Print the slip",
@@ -111,8 +110,6 @@ ADVICE = (
      "线路不通，款项未动，请稍候", "No line, nothing was charged"),
     ("密钥不符，请重新签到", "The keys do not fit. Sign on again",
      "终端需签到，请稍候", "One moment, the terminal must sign on"),
-    ("已按成功处理", "It counts as approved",
-     "交易成功", "Your payment is done"),
     ("部分批准：余额另付，或撤销本笔", "Approved in part: take the rest, or void it",
      "卡内不足，余款请另付", "Part was paid, please pay the rest"),
     ("已成功，请向发卡行确认", "Approved; ask the issuer to confirm",
