@@ -16,7 +16,7 @@ class Pad:
         for name in held:
             self.matrix.close(self.where(name))
         self.keypad = Keypad(
-            self.matrix.rows, self.matrix.columns, self.world.loop, self.queue, self, **options
+            self.matrix.rows, self.matrix.columns, self.queue, self.world, self, **options
         )
         self.task = self.world.loop.spawn("keypad", self.keypad.run(), vital=True)
         self.world.run(1)

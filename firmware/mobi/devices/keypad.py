@@ -37,17 +37,17 @@ class Keypad:
     """Scanner of a matrix of ``rows`` by ``columns`` pins; at most 30 keys.
 
     ``rows`` drive; ``columns`` are inputs with pull-downs. ``layout``: a tuple of names for each
-    row. Names go into ``queue``; ``loop`` gives the time. ``wake.set()`` ends the processor's
-    sleep from the interrupt. Keys in ``repeats`` repeat while they are held. ``on_stuck(name)``
-    is told about a stuck key.
+    row. Names go into ``queue``. ``clock`` has ``ticks_ms``, ``ticks_add`` and ``ticks_diff``.
+    ``wake.set()`` ends the processor's sleep from the interrupt. Keys in ``repeats`` repeat while
+    they are held. ``on_stuck(name)`` is told about a stuck key.
     """
 
-    def __init__(self, rows, columns, loop, queue, wake=None, layout=LAYOUT,
+    def __init__(self, rows, columns, queue, clock, wake=None, layout=LAYOUT,
                  repeats=("BACK", "UP", "DOWN"), on_stuck=None):
         self._rows = rows
         self._columns = columns
         self._queue = queue
-        self._clock = loop.clock
+        self._clock = clock
         self._wake = wake
         self._names = [name for row in layout for name in row]
         self._repeats = repeats
