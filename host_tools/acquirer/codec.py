@@ -149,7 +149,7 @@ def decode(message: bytes) -> Request:
     try:
         fields, _ = iso8583.decode(request.body, SPEC)
     except iso8583.DecodeError as error:
-        request.fields = {key: value for key, value in error.doc_dec.items() if value}
+        request.fields = _sound(error.doc_dec)
         request.fields.pop(error.field, None)
         if error.field not in KNOWN:
             raise FormatError(f"field {error.field} is not part of this message set",
@@ -158,14 +158,17 @@ def decode(message: bytes) -> Request:
     request.fields = fields
     for key in fields:
         if key in DIGITS and not fields[key].isdecimal():
-            bad = FormatError(f"field {key} holds something else than digits", request)
-            # What is not a number must not be echoed or used as one.
-            request.fields = {k: v for k, v in fields.items()
-                              if k not in DIGITS or v.isdecimal()}
-            raise bad
+            request.fields = _sound(fields)
+            raise FormatError(f"field {key} holds something else than digits", request)
         if key not in KNOWN:
             raise FormatError(f"field {key} is not part of this message set", request)
     return request
+
+
+def _sound(fields: Mapping[str, str]) -> Fields:
+    # Of a damaged message: what may be echoed. Digits that are none may not.
+    return {key: value for key, value in fields.items()
+            if value and (key not in DIGITS or value.isdecimal())}
 
 
 def encode(fields: Mapping[str, str]) -> bytes:

@@ -58,7 +58,7 @@ _SERVICES: dict[str, Callable[[Case], None]] = {
 _ECHO = {
     "financial": ("2", "3", "4", "11", "25", "41", "42", "49", "60"),
     "session": ("11", "41", "42", "60"),
-    "settlement": ("11", "41", "42", "60"),
+    "settlement": ("2", "3", "4", "11", "25", "41", "42", "60"),
     "none": ("3", "11", "41", "42", "60"),
 }
 _ECHO["reversal"] = _ECHO["financial"]

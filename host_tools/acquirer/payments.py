@@ -126,7 +126,8 @@ def transact(case: Case) -> None:
             raise Refused(case.force, f"a rule refuses it with {case.force}")
         _KINDS[case.operation.name](case)
     except Refused as refusal:
-        _add(case, "declined", refusal.code, request.amount)
+        row_id = _add(case, "declined", refusal.code, request.amount)
+        case.reply(f37=rrn_of(case.day, row_id))
         raise
 
 
@@ -139,6 +140,7 @@ def _again(case: Case, earlier: Row[Any]) -> None:
     if earlier.state == "reversed":
         raise Refused("22", "it was reversed meanwhile")
     if not is_approved(earlier.code):
+        case.reply(f37=rrn_of(earlier.day, earlier.id))
         raise Refused(earlier.code, "the same request again, the same answer")
     case.card = case.register.named(earlier.card)
     if earlier.kind == "balance":
