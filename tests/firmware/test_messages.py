@@ -6,7 +6,7 @@ The independent host, pyiso8583, is in tests/host/test_messages.py.
 from binascii import hexlify, unhexlify
 
 from mobi import transactions as tx
-from mobi.acquiring import security
+from mobi.acquiring import parameters, security
 from mobi.acquiring.iso8583 import Message, Packer
 from mobi.acquiring.messages import TABLE, BadMac, BadMessage, Composer, Rejected
 
@@ -496,3 +496,22 @@ def test_mutated_replies_are_refused_by_name():
             continue
         # Only what lies outside of the MAC may have changed: TPDU and header.
         assert wrong[11:] == data[11:] or txn.code not in ("00", "10", "11", "A2")
+
+
+def test_parameters_are_read_by_their_tags():
+    data = b"1160" + b"1230" + b"133" + b"22" + b"\xc9\xcc" * 20 + b"26" + b"\x87\x00\xff\x00"
+    assert parameters.read(data) == [
+        ("11", b"60"), ("12", b"30"), ("13", b"3"), ("22", b"\xc9\xcc" * 20),
+        ("26", b"\x87\x00\xff\x00"),
+    ]
+    assert parameters.read(b"") == []
+    for wrong, reason in (
+        (b"1", "short"), (b"116", "length"), (b"11", "length"), (b"9960", "unknown"),
+        (b"\xff\xfe60", "unknown"), (b"1160" + b"22x", "length"),
+    ):
+        try:
+            parameters.read(wrong)
+        except BadMessage as error:
+            assert (error.field, error.reason) == (62, reason), wrong
+            continue
+        raise AssertionError(wrong)
