@@ -27,6 +27,14 @@ BUFFER = 4096  # bytes the printer holds; more are lost
 
 LEFT, CENTRE, RIGHT = 0, 1, 2
 
+# DLE EOT 1 to 4 ask for status, DLE ENQ 1 and 2 and DLE DC4 8 go on after an error: the latter
+# two forget what has not been printed.
+_CLEAR = b"\x10\x14\x08\x01\x03\x14\x01\x06\x02\x08"
+_REAL_TIME = (
+    b"\x10\x04\x01", b"\x10\x04\x02", b"\x10\x04\x03", b"\x10\x04\x04",
+    b"\x10\x05\x01", b"\x10\x05\x02", _CLEAR,
+)
+
 
 @dataclass(frozen=True)
 class Look:
@@ -181,21 +189,22 @@ class Paper:
         # Real-time commands are recognised before the buffer, whatever the printer is doing.
         self._real_time.append(byte)
         seen = bytes(self._real_time)
-        if seen == b"\x10" or seen in (b"\x10\x04", b"\x10\x05"):
-            return
-        clear = b"\x10\x14\x08\x01\x03\x14\x01\x06\x02\x08"
-        if len(seen) < len(clear) and clear.startswith(seen) and len(seen) > 1:
-            return
-        self._real_time.clear()
-        if seen == clear or seen == b"\x10\x05\x02":
-            self._buffer.clear()
-            self._reset()
-        elif seen[:2] == b"\x10\x04" and seen[2] in (1, 2, 3, 4):
-            self._answers.append(self._status(seen[2]))
-        elif seen[:2] != b"\x10\x05":
+        if seen in _REAL_TIME:
+            self._real_time.clear()
+            if seen in (_CLEAR, b"\x10\x05\x02"):
+                self._buffer.clear()
+                self._reset()
+            elif seen[1] == 0x04:
+                self._answers.append(self._status(seen[2]))
+        elif not any(command.startswith(seen) for command in _REAL_TIME):
+            # Not one of them after all; its last byte may begin another.
+            rest = seen[:-1] or seen
+            self._real_time.clear()
             room = BUFFER - len(self._buffer)
-            self._buffer += seen[:room]
-            self.lost_bytes += max(0, len(seen) - room)
+            self._buffer += rest[:room]
+            self.lost_bytes += max(0, len(rest) - room)
+            if len(seen) > 1:
+                self._arrived(byte)
 
     def _status(self, which: int) -> int:
         status = 0x12
@@ -492,8 +501,8 @@ def _glyph(character: str, look: Look) -> Image.Image:
     while wide > 1 and tall > 1 and wide % 2 == 0 and tall % 2 == 0:
         bits = _scale2(bits)
         wide, tall = wide // 2, tall // 2
-    picture = Image.new("L", (len(bits[0]), len(bits)))
-    picture.putdata([255 * bit for row in bits for bit in row])
+    ink = bytes(255 * bit for row in bits for bit in row)
+    picture = Image.frombytes("L", (len(bits[0]), len(bits)), ink)
     picture = picture.resize(
         (picture.width * wide, picture.height * tall), Image.Resampling.NEAREST
     )

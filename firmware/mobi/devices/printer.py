@@ -35,7 +35,7 @@ _TRIES = const(3)
 _MARK_MS = const(1000)
 _MARK_TRIES = const(8)
 _TEAR_LINES = const(4)  # from the print head to the tear bar
-_LINE_MS = const(200)  # time for a line where the printer cannot be asked
+_LINE_MS = const(100)  # time for a line where the printer cannot be asked: 38 mm/s
 
 _STATUS_ANSWER = const(1)
 _MARK_ANSWER = const(2)
@@ -156,7 +156,7 @@ class Printer:
         try:
             await self._begin()
             for style, text in lines:
-                await self._line(style, text)
+                job.paper += await self._line(style, text)
                 job.sent += 1
                 if job.sent % _GROUP == 0:
                     # One group ahead of the paper, so that the printer never waits for us.
@@ -216,7 +216,9 @@ class Printer:
         if not job.marks or job.printed == job.marks[-1]:
             return
         if not self._answers_marks:
-            await sleep_ms((job.marks[-1] - job.printed) * _LINE_MS)
+            # Not the group that was sent last, but its lines are a good margin.
+            await sleep_ms(job.paper * _LINE_MS)
+            job.paper = 0
             await self.check()
             job.printed = job.marks[-1]
             return
@@ -243,17 +245,20 @@ class Printer:
             pass  # nothing can be told to it; the next job tries again
 
     async def _line(self, style, text):
+        # Gives how many lines of plain text the paper moves.
         if style & FEED:
             await self._write(bytes((0x1B, 0x64, text)))
-        elif style & CUT:
+            return text
+        if style & CUT:
             await self._write(bytes((0x1B, 0x64, _TEAR_LINES)))
             if self._cutter:
                 await self._write(_CUT)
-        else:
-            if style & RULE:
-                style = NORMAL
-                text = b"-" * COLUMNS
-            await self._write(self._dressed(style, text))
+            return _TEAR_LINES
+        if style & RULE:
+            style = NORMAL
+            text = b"-" * COLUMNS
+        await self._write(self._dressed(style, text))
+        return 2 if style & TALL else 1
 
     def _dressed(self, style, text):
         # The commands for what changes in style, the text, and the end of the line.
@@ -296,9 +301,10 @@ class Printer:
 
 
 class _Job:
-    # How far a print job is: lines sent, lines surely printed, and for each mark sent how many
-    # lines were before it.
+    # How far a print job is: lines sent, lines surely printed, for each mark sent how many lines
+    # were before it, and the paper (in lines) sent since a printer without marks was waited for.
     def __init__(self):
         self.sent = 0
         self.printed = 0
         self.marks = []
+        self.paper = 0

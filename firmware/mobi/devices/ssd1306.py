@@ -60,7 +60,8 @@ class Ssd1306:
         self._old = memoryview(bytearray(_SIZE))
         self._known = 0
         self._set_up = False
-        self._lit = False
+        self._noise = True  # its memory holds noise, as after power-on
+        self._lit = False  # it was told to switch on since it was set up
         self._on = True
         self._contrast = 0xCF
         self._inverted = 0
@@ -97,6 +98,7 @@ class Ssd1306:
         dark. It cannot be asked, so call this where a person starts something new.
         """
         self._set_up = False
+        self._lit = False
         self._known = 0
 
     def _state(self, commands):
@@ -120,9 +122,10 @@ class Ssd1306:
             row = self._changed_row()
             if row < 0:
                 if not self._lit:
-                    # Only now: at power-on the display's memory holds noise.
-                    self._lit = True
+                    # Only now, when there is no noise left to be seen.
                     self._send((_OFF | (1 if self._on else 0),))
+                    self._lit = True
+                    self._noise = False
                 return False
             self._send_span(row)
             return True
@@ -148,7 +151,7 @@ class Ssd1306:
     def _begin(self):
         self._send(_SET_UP)
         self._send((_CONTRAST, self._contrast, _NORMAL | self._inverted))
-        if not self._lit:
+        if self._noise:
             self._send((_OFF,))
         self._set_up = True
         self.present = True
@@ -156,6 +159,7 @@ class Ssd1306:
 
     def _gone(self):
         self._set_up = False
+        self._noise = True
         self._lit = False
         self._known = 0
         if self.present:
