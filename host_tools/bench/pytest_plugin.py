@@ -1,0 +1,67 @@
+"""pytest plugin: the bench as a fixture, for this project's tests and for other people's.
+
+    def test_a_sale(bench):
+        bench.power_on()
+        bench.sign_on()
+        ...
+
+    def test_settings(make_bench):
+        bench = make_bench(settings={"copies": 1})
+
+Installed with the package; nothing to register. When a test fails, the folder of its benches is kept and
+named in the report, with screen, paper, flash images and trace in it. `--mobi-board` chooses the
+board ("unix" by default), `--mobi-seed` the seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+_REPORT = pytest.StashKey[bool]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("mobi", "payment terminal bench")
+    group.addoption("--mobi-board", default="unix", help="board the benches run on")
+    group.addoption("--mobi-seed", type=int, default=1, help="seed of the benches")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
+    report = yield
+    if report.when == "call":
+        item.stash[_REPORT] = report.failed
+    return report
+
+
+@pytest.fixture
+def make_bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable]:
+    """Makes benches: ``make_bench(**options)``, see ``host_tools.bench.Bench``."""
+    from host_tools.bench import Bench
+
+    made: list[Bench] = []
+
+    def make(**options) -> Bench:
+        options.setdefault("board", request.config.getoption("--mobi-board"))
+        options.setdefault("seed", request.config.getoption("--mobi-seed"))
+        bench = Bench(**options)
+        made.append(bench)
+        return bench
+
+    yield make
+    failed = request.node.stash.get(_REPORT, False)
+    for number, bench in enumerate(made):
+        if failed:
+            folder = tmp_path / f"bench-{number}"
+            bench.save(folder)
+            print(f"what the bench was left with: {folder}")
+        bench.close()
+
+
+@pytest.fixture
+def bench(make_bench: Callable):
+    """A bench with a provisioned terminal that is switched off."""
+    return make_bench()
