@@ -151,6 +151,7 @@ class Transaction:
     def __init__(self, kind):
         self.kind = kind
         self.state = 0
+        self.ordinal = None  # its number in the journal, given by ``begin``
         self.trace = 0  # 流水号 = 凭证号, 1 to 999999
         self.batch = 0  # 批次号, 1 to 999999
         self.amount = 0
@@ -179,6 +180,7 @@ class Transaction:
         self.attempts = 0  # reversals sent so far
         self.printed = 0  # bit n: copy n came out
         self.note = 0  # index of the reason the operator chose, 0 none
+        self.extra = b""  # what else an application wants kept with the intent, up to 160 bytes
         # Only while it runs.
         self.expiry = ""  # YYMM
         self.track2 = ""
