@@ -157,7 +157,7 @@ class Composer:
         for field in row[6]:
             wanted = field if field > 0 else -field
             value = self._value(wanted, row, txn)
-            if value is not None and value != "":
+            if value or value == 0:  # the trace of an echo is 0
                 packer.put(wanted, value)
             elif field > 0:
                 raise BadMessage(wanted, MISSING)
