@@ -2,7 +2,7 @@
 
     python -m host_tools.font            regenerate the table; needs nothing but this checkout
     python -m host_tools.font --check    is the committed table current? exit code 1 when not
-    python -m host_tools.font --source   cut host_tools/bench/unifont.bin anew from unifont.hex,
+    python -m host_tools.font --source   cut host_tools/unifont.bin anew from unifont.hex,
                                          which the Debian package `unifont` installs
 
 Characters in use are found by reading the string literals of every file under firmware/ (doc
@@ -17,7 +17,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from host_tools.bench import unifont
+from host_tools import unifont
 
 ROOT = Path(__file__).resolve().parents[1]
 FIRMWARE = ROOT / "firmware"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from host_tools.bench import unifont
+from host_tools import unifont
 
 WIDTH = 128
 HEIGHT = 64

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from host_tools.bench import unifont
+from host_tools import unifont
 
 DOTS = 384
 COLUMNS = 32

@@ -7,7 +7,7 @@ import pytest
 from mobi.ui import font, glyphs
 
 from host_tools import font as tool
-from host_tools.bench import unifont
+from host_tools import unifont
 
 
 def pixels(character: str) -> list[int]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from host_tools.bench import unifont
+from host_tools import unifont
 from host_tools.bench.panel import Panel
 
 SET_UP = bytes.fromhex("00 ae d5 80 a8 3f d3 00 40 8d 14 20 00 a1 c8 da 12 81 cf d9 f1 db 40 a4 a6")

@@ -1,4 +1,4 @@
-"""GNU Unifont for the bench: what a character looks like, for glass, paper and the glyph tool.
+"""GNU Unifont for glass and paper of the bench: what a character looks like.
 
 `unifont.bin` holds ASCII, all of GB 2312, the symbols of GBK and a few marks beyond, cut by
 ``python -m host_tools.font --source`` from Unifont's own `.hex` file. The font is licensed under
