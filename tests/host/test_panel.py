@@ -9,6 +9,7 @@ from PIL import Image
 
 from host_tools import unifont
 from host_tools.bench.panel import Panel
+from host_tools.measure import panel as measure
 
 SET_UP = bytes.fromhex("00 ae d5 80 a8 3f d3 00 40 8d 14 20 00 a1 c8 da 12 81 cf d9 f1 db 40 a4 a6")
 ON = b"\x00\xaf"
@@ -255,3 +256,12 @@ def test_contrast_dims_the_picture():
     bright = panel.image(4, bezel=False).getpixel((0, 0))
     panel.i2c(0x3C, b"\x00\x81\x00")
     assert panel.image(4, bezel=False).getpixel((0, 0)) < bright
+
+
+def test_what_a_key_costs_on_the_bus():
+    measured = measure.measure()
+    assert set(measured) == set(measure.DESCRIPTIONS)
+    assert measured["ui.bytes_full_refresh"] == 6 * 3 + 1026
+    assert measured["ui.bytes_per_key_ratio"] < 0.08
+    assert measured["ui.bus_us_longest_step"] < 3000
+    assert measured["ui.bus_us_per_key"] < measured["ui.bus_us_full_refresh"] / 10
