@@ -256,7 +256,7 @@ class Panel:
                     column += 2
                     continue
             plain, inverse = cell(column, 8)
-            inverted = plain not in narrow and inverse in narrow
+            inverted = inverse in narrow
             found.append((narrow.get(inverse if inverted else plain, "?"), 1, inverted))
             column += 1
         return found

@@ -193,7 +193,7 @@ class Paper:
             self._real_time.clear()
             if seen in (_CLEAR, b"\x10\x05\x02"):
                 self._buffer.clear()
-                self._reset()
+                self._line.clear()
             elif seen[1] == 0x04:
                 self._answers.append(self._status(seen[2]))
         elif not any(command.startswith(seen) for command in _REAL_TIME):

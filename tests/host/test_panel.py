@@ -115,6 +115,13 @@ def test_page_addressing_stays_in_its_page():
     assert sum(map(sum, picture)) == 3
 
 
+def test_commands_of_page_addressing_do_nothing_in_other_modes():
+    panel = showing(blank())
+    panel.i2c(0x3C, b"\x00\x21\x07\x09\x22\x01\x01\xb5\x0e\x17")
+    panel.i2c(0x3C, b"\x40\x01")
+    assert panel.pixel(7, 8)
+
+
 def test_a_command_may_be_split_over_transfers_and_mixed_with_data():
     panel = showing(blank())
     panel.i2c(0x3C, b"\x00\x21\x07")

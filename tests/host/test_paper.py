@@ -211,6 +211,8 @@ def test_the_rest_can_be_forgotten():
         paper.load_paper()
         paper.advance()
         assert paper.text() == "1"
+        paper.feed(b"half a line" + command + b"whole line\n")
+        assert paper.text() == "1\nwhole line"
 
 
 def test_an_open_cover_stops_it():
@@ -269,6 +271,13 @@ def test_a_busy_printer_answers_real_time_requests():
     paper = Paper(line_us=1000000)
     paper.feed(b"1\n2\n", now_us=0)
     assert paper.feed(b"\x10\x04\x01", now_us=10) == b"\x12"
+
+
+def test_feeding_takes_its_time():
+    paper = Paper(line_us=1000)
+    paper.feed(b"\x1bd\x03", now_us=0)
+    paper.feed(b"1\n", now_us=0)
+    assert paper.next_at() == 3000
 
 
 def test_a_tall_line_takes_longer():
