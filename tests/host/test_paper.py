@@ -211,7 +211,8 @@ def test_the_rest_can_be_forgotten():
         paper.load_paper()
         paper.advance()
         assert paper.text() == "1"
-        paper.feed(b"half a line" + command + b"whole line\n")
+        paper.feed(b"half a line")
+        paper.feed(command + b"whole line\n")
         assert paper.text() == "1\nwhole line"
 
 
