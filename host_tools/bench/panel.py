@@ -279,6 +279,7 @@ class Panel:
         """The glass as a picture, ``scale`` dots a pixel; with ``bezel`` the module around it."""
         glow = 0.35 + 0.65 * self.contrast / 255
         light = tuple(int(value * glow) for value in (190, 228, 255))
+        halo = tuple(int(value * 0.6) for value in light)  # between neighbouring dots
         margin = 6 * scale if bezel else 0
         size = (WIDTH * scale + 2 * margin, HEIGHT * scale + 2 * margin)
         picture = Image.new("RGB", size, (18, 22, 30))
@@ -296,6 +297,7 @@ class Panel:
             for x in range(WIDTH):
                 if row >> (WIDTH - 1 - x) & 1:
                     left, top = margin + x * scale, margin + y * scale
+                    draw.rectangle((left, top, left + scale - 1, top + scale - 1), fill=halo)
                     draw.rectangle((left, top, left + dot - 1, top + dot - 1), fill=light)
         return picture
 
