@@ -138,6 +138,8 @@ notices = Table(
     "notices", metadata,
     Column("id", _BIG, primary_key=True, autoincrement=True),
     Column("body", Text, nullable=False),
+    # Taken notices are deleted; their numbers must not come again.
+    sqlite_autoincrement=True,
 )
 
 

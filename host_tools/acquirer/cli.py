@@ -80,35 +80,45 @@ def run_host(args: argparse.Namespace) -> int:
     if not args.port and not args.listen:
         raise UserError("Where are the terminals? Say --port /dev/tty... or " +
                         "--listen 127.0.0.1:8583")
+    where = address(args.listen) if args.listen else None
     acquirer = make_acquirer(args)
-    sinks: list[Sink] = []
     try:
-        if args.notices:
-            sinks.append(FileSink(args.notices))
-        if args.webhook:
-            sinks.append(Webhook(args.webhook, _say))
-        courier = Courier(acquirer, sinks, _say) if sinks else None
+        courier = _courier(acquirer, args)
         server = Server(acquirer, _say, settled=_Told(acquirer, args.trace, courier))
         _serve_ports(server, args)
-        if args.listen:
-            host, port = address(args.listen)
-            try:
-                host, port = server.listen(host, port)
-            except OSError as error:
-                raise UserError(f"Cannot listen on {args.listen}: {error.strerror or error}. " +
-                                "Take another port, or stop what uses this one.") from None
-            _say(f"listening on {host}:{port}")
-        _say(f"books in {args.database}; Ctrl-C ends")
+        if where is not None:
+            _listen(server, *where)
+        _say(f"books in {acquirer.database}; Ctrl-C ends")
         if courier is not None:
             courier.start()
         _run(server)
         if courier is not None:
             courier.stop()
-    except ValueError as error:
-        raise UserError(str(error)) from None
     finally:
         acquirer.close()
     return 0
+
+
+def _courier(acquirer: Acquirer, args: argparse.Namespace) -> Courier | None:
+    sinks: list[Sink] = []
+    if args.notices:
+        sinks.append(FileSink(args.notices))
+    if args.webhook:
+        try:
+            sinks.append(Webhook(args.webhook, _say))
+        except ValueError as error:
+            raise UserError(str(error)) from None
+    return Courier(acquirer, sinks, _say) if sinks else None
+
+
+def _listen(server: Server, host: str, port: int) -> None:
+    try:
+        host, port = server.listen(host, port)
+    except OSError as error:
+        server.close()
+        raise UserError(f"Cannot listen on {host}:{port}: {error.strerror or error}. Take " +
+                        "another port, or stop what uses this one.") from None
+    _say(f"listening on {host}:{port}")
 
 
 def make_acquirer(args: argparse.Namespace) -> Acquirer:
@@ -121,15 +131,14 @@ def make_acquirer(args: argparse.Namespace) -> Acquirer:
                 **{**policy.__dict__,
                    **({} if args.fee is None else {"fee_bp": args.fee}),
                    **({"status_query": False} if args.no_status_query else {})})
+        faults = [*config.rules, *(load(args.rules).rules if args.rules else ())]
+        rules.personality(args.personality)
         acquirer = Acquirer(
             args.database, args.seed, policy=policy, amounts=not args.no_magic,
             terminals=[TEST_TERMINAL, *config.terminals, *map(_terminal, args.terminal)],
-            notices=bool(args.notices or args.webhook))
-        acquirer.add_cards(config.cards)
+            cards=[*cards.TEST_CARDS, *config.cards], notices=bool(args.notices or args.webhook))
         acquirer.personality(args.personality)
-        acquirer.rules += config.rules
-        if args.rules:
-            acquirer.rules += load(args.rules).rules
+        acquirer.rules += faults
     except (ConfigError, DatabaseError, ValueError) as error:
         raise UserError(str(error)) from None
     return acquirer

@@ -1,7 +1,8 @@
 """A card terminal at the level of messages: for load tests, for trying a host, for its tests.
 
 It keeps no journal and follows no rules of its own; it builds whatever it is asked to, also
-nonsense. The real terminal is the firmware.
+nonsense. The real terminal is the firmware. ``Client`` makes the messages, ``TerminalEnd`` puts
+them into the frames of the serial line.
 """
 
 from __future__ import annotations
@@ -12,9 +13,24 @@ from host_tools.acquirer import security
 from host_tools.acquirer.cards import STANDARD_CARD, TestCard
 from host_tools.acquirer.codec import Fields, Request, decode, encode
 from host_tools.acquirer.host import TEST_TERMINAL, TEST_TMK
+from host_tools.link import (
+    ESCAPE,
+    FLAG,
+    POLL,
+    REPLY,
+    REQUEST,
+    SYNC,
+    SYNCED,
+    VERSION,
+    WAIT,
+    frame,
+)
 
 TPDU = bytes.fromhex("6000030000")
 HEADER = bytes.fromhex("603100311000")
+
+
+_LAST_NUMBER = 31  # of a request within a session of the link
 
 
 @dataclass(frozen=True)
@@ -199,3 +215,62 @@ class Client:
 def _numbered(extra: dict[str, str]) -> Fields:
     # f11="000001" sets field 11; t="0200" the message type.
     return {key.removeprefix("f"): value for key, value in extra.items()}
+
+
+class TerminalEnd:
+    """The terminal's end of the serial line, for a line that loses nothing: no resends.
+
+    ``send`` and ``feed`` both give bytes to put on the line; replies gather in ``replies``.
+    """
+
+    def __init__(self, session: int):
+        self.replies: list[bytes] = []
+        self._own = session
+        self._session = b""  # both ends' numbers
+        self._number = _LAST_NUMBER
+        self._waits = b""  # a request that goes out once the session has begun
+        self._raw = bytearray()
+
+    @property
+    def waiting(self) -> bool:
+        """Has the newest request not left yet, because a session must begin first?"""
+        return bool(self._waits)
+
+    def send(self, message: bytes) -> bytes:
+        """Begin a request; with a new session (SYNC) first where one is needed."""
+        if self._number < _LAST_NUMBER:
+            self._number += 1
+            return frame(REQUEST, self._number, message, self._session)
+        self._own = (self._own + 1) % 2**32
+        self._waits = message
+        return frame(SYNC, 0, bytes((VERSION,)) + self._own.to_bytes(4, "big"), b"")
+
+    def feed(self, data: bytes) -> bytes:
+        """Take bytes from the line. Frames with a wrong FCS are left out."""
+        self._raw += data
+        *whole, rest = bytes(self._raw).split(bytes((FLAG,)))
+        self._raw[:] = rest
+        return b"".join(self._frame(raw) for raw in whole)
+
+    def _frame(self, raw: bytes) -> bytes:
+        body = bytearray()
+        escaped = False
+        for byte in raw:
+            if byte == ESCAPE:
+                escaped = True
+            else:
+                body.append(byte ^ 0x20 if escaped else byte)
+                escaped = False
+        if len(body) < 3:
+            return b""
+        kind, number, payload = body[0] & 0xE0, body[0] & 0x1F, bytes(body[1:-2])
+        # What the host would have put on the wire for this content, FCS included.
+        if frame(kind, number, payload, self._session)[1:-1] != raw:
+            return b""
+        if kind == SYNCED and payload[1:5] == self._own.to_bytes(4, "big"):
+            self._session, self._number = payload[1:], 0
+            message, self._waits = self._waits, b""
+            return self.send(message) if message else b""
+        if kind == REPLY:
+            self.replies.append(payload)
+        return frame(POLL, number, b"", self._session) if kind == WAIT else b""

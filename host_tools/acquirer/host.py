@@ -127,9 +127,15 @@ class Acquirer:
         self._random = random.Random(seed)
         self._held: OrderedDict[tuple[str, str, str], bytes] = OrderedDict()
         self._lock = threading.RLock()
-        self.add_cards(cards)
-        for terminal in terminals:
-            self.add_terminal(terminal.terminal, terminal.merchant, terminal.tmk, terminal.name)
+        self.database = self._books.name  # without a password
+        try:
+            self.add_cards(cards)
+            for terminal in terminals:
+                self.add_terminal(
+                    terminal.terminal, terminal.merchant, terminal.tmk, terminal.name)
+        except ValueError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Give the database back."""
