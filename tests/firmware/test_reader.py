@@ -83,6 +83,20 @@ def test_a_swipe_that_hesitates_too_long():
     assert not any(kind == "card" for kind, _ in found)
 
 
+def test_a_busy_processor_does_not_cut_a_swipe():
+    # The rest lies in the UART while another task computes; the event comes too late.
+    line = Line()
+    line.wire.arrive(SWIPE[:20])
+    line.world.run(5)
+
+    async def compute():
+        line.world.us += 300000
+        line.wire.waiting += SWIPE[20:]
+
+    line.world.loop.spawn("compute", compute())
+    assert line.get() == [("card", TRACK)]
+
+
 def test_every_flipped_bit_in_a_swipe_with_lrc_is_noticed():
     whole = SWIPE + lrc(SWIPE)
     for at in range(len(whole)):

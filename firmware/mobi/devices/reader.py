@@ -64,12 +64,14 @@ class Reader:
         while True:
             busy = self._state != _REST or self._saw_track1
             fired = await first_of(self._input, timeout_ms=_QUIET_MS if busy else None)
-            if fired is None:
-                self.quiet()
-                continue
             self._input.clear()
             size = self._stream.readinto(self._chunk)
-            if size:
+            if not size:
+                # Only now: after a long turn of another task the time may be over although bytes
+                # have come in that nobody has been told of yet.
+                if fired is None:
+                    self.quiet()
+            else:
                 self.feed(self._chunk, size)
                 for i in range(size):
                     self._chunk[i] = 0
