@@ -94,6 +94,7 @@ def test_a_busy_processor_does_not_cut_a_swipe():
         line.wire.waiting += SWIPE[20:]
 
     line.world.loop.spawn("compute", compute())
+    line.world.run(1)
     assert line.get() == [("card", TRACK)]
 
 
