@@ -67,8 +67,10 @@ class Setup:
     def hears(self, text):
         until(lambda: any(text in line for line in self.said), repr(text))
 
-    def forget(self):
-        del self.said[:]
+    def accept(self, foreign):
+        """The host answers the call, and the gateway knows it."""
+        foreign.accept()
+        until(lambda: self.gateway.connected, "the connection")
 
 
 @pytest.fixture
@@ -100,7 +102,7 @@ def test_a_day_through_the_gateway_to_our_own_acquirer():
 
 def test_messages_are_carried_unchanged(foreign):
     with Setup(foreign.address) as setup:
-        foreign.accept()
+        setup.accept(foreign)
         message = setup.terminal.client.sale(100)
         setup.terminal.put(message)
         assert foreign.get() == message
@@ -125,8 +127,7 @@ def test_without_a_host_nothing_is_sent_and_that_is_said(foreign):
         assert setup.terminal.get(0.1) is None
         foreign.listener = socket.create_server(address)
         foreign.listener.settimeout(20)
-        foreign.accept()
-        setup.hears("connected")
+        setup.accept(foreign)
         message = setup.terminal.client.sale(200)
         setup.terminal.put(message)
         assert foreign.get() == message, "only the new one, nothing is sent behind one's back"
@@ -134,12 +135,12 @@ def test_without_a_host_nothing_is_sent_and_that_is_said(foreign):
 
 def test_a_host_that_hangs_up_leaves_the_outcome_open_and_is_called_again(foreign):
     with Setup(foreign.address) as setup:
-        foreign.accept()
+        setup.accept(foreign)
         setup.terminal.put(setup.terminal.client.sale(100))
         foreign.get()
         foreign.hang_up()
         setup.hears("1 unanswered: 0200 trace 000001 of terminal 00000001. Their outcome")
-        foreign.accept()
+        setup.accept(foreign)
         message = setup.terminal.client.manage("0820", "301")
         setup.terminal.put(message)
         assert foreign.get() == message
@@ -156,7 +157,7 @@ def reply_to(message, **fields):
 
 def test_a_late_answer_never_passes_for_a_fresh_one(foreign):
     with Setup(foreign.address) as setup:
-        foreign.accept()
+        setup.accept(foreign)
         client = setup.terminal.client
         first, second = client.sale(100), client.sale(200)
         setup.terminal.put(first)
@@ -175,7 +176,7 @@ def test_a_late_answer_never_passes_for_a_fresh_one(foreign):
     {"t": "0230"}, {"11": "000777"}, {"41": "99999999"}])
 def test_an_answer_that_fits_no_request_is_dropped_and_named(foreign, fields):
     with Setup(foreign.address) as setup:
-        foreign.accept()
+        setup.accept(foreign)
         message = setup.terminal.client.sale(100)
         setup.terminal.put(message)
         foreign.get()
@@ -189,7 +190,7 @@ def test_an_answer_that_fits_no_request_is_dropped_and_named(foreign, fields):
 
 def test_an_echo_may_come_back_with_another_trace(foreign):
     with Setup(foreign.address) as setup:
-        foreign.accept()
+        setup.accept(foreign)
         message = setup.terminal.client.manage("0820", "301")
         setup.terminal.put(message)
         foreign.get()
@@ -199,7 +200,7 @@ def test_an_echo_may_come_back_with_another_trace(foreign):
 
 def test_an_answer_after_the_terminal_began_anew_is_too_late(foreign):
     with Setup(foreign.address) as setup:
-        foreign.accept()
+        setup.accept(foreign)
         message = setup.terminal.client.sale(100)
         setup.terminal.put(message)
         foreign.get()
@@ -213,7 +214,7 @@ def test_an_answer_after_the_terminal_began_anew_is_too_late(foreign):
 
 def test_an_answer_too_long_for_the_line_is_dropped(foreign):
     with Setup(foreign.address) as setup:
-        foreign.accept()
+        setup.accept(foreign)
         message = setup.terminal.client.sale(100)
         setup.terminal.put(message)
         foreign.get()
@@ -223,11 +224,11 @@ def test_an_answer_too_long_for_the_line_is_dropped(foreign):
 
 def test_a_host_with_another_framing_is_told_off(foreign):
     with Setup(foreign.address) as setup:
-        foreign.accept()
+        setup.accept(foreign)
         foreign.sock.sendall(b"0123 ASCII length")
         setup.hears("two-byte big-endian length")
         foreign.hang_up()
-        foreign.accept()  # and called again
+        setup.accept(foreign)  # and called again
 
 
 def test_two_terminals_share_the_host(foreign):
@@ -235,7 +236,7 @@ def test_two_terminals_share_the_host(foreign):
         second = Pty(500)
         second.client.terminal = "00000002"
         setup.gateway.serial(second.path)
-        foreign.accept()
+        setup.accept(foreign)
         messages = [setup.terminal.client.sale(1), second.client.sale(2)]
         setup.terminal.put(messages[0])
         assert foreign.get() == messages[0]
