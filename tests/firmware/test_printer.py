@@ -249,6 +249,21 @@ def test_a_silent_printer_is_asked_three_times():
     assert bytes(desk.wire.sent).count(b"\x10\x04\x04") == 3
 
 
+def test_a_late_answer_does_not_answer_the_next_question():
+    desk = Desk()
+    desk.head.broken = True
+    delays = [300, 10, 60, 10, 10, 10]
+
+    def receive(data):
+        answer = desk.head.receive(data)
+        if answer:
+            desk.world.after(delays.pop(0), lambda: desk.wire.arrive(answer))
+        return b""
+
+    desk.wire.answer = receive
+    assert desk.check() is p.PrinterError
+
+
 def test_paper_ends_after_every_possible_line():
     # What is claimed must be true, and not far from what could be known.
     for left in range(1, 12):

@@ -129,18 +129,38 @@ class Printer:
             raise PrinterError()
 
     async def _ask(self, what):
-        for _ in range(_TRIES):
-            self._wanted |= _STATUS_ANSWER
-            self._status = -1
+        for attempt in range(_TRIES):
+            self._expect_status()
             await self._write(bytes((0x10, 0x04, what)))
-            while self._status < 0:
-                self._answered.clear()
-                if await self._answered.wait(_ANSWER_MS) is None:
-                    break
-            if self._status >= 0:
-                return self._status
+            status = await self._next_status()
+            if status >= 0:
+                if attempt:
+                    status = await self._newest_status(status)
+                self._wanted &= ~_STATUS_ANSWER
+                return status
         self._wanted &= ~_STATUS_ANSWER
         raise PrinterSilent()
+
+    def _expect_status(self):
+        self._wanted |= _STATUS_ANSWER
+        self._status = -1
+
+    async def _newest_status(self, status):
+        # What an earlier try asked may be answered late: wait until nothing comes any more, or it
+        # would be taken for the answer to the next question.
+        while status >= 0:
+            newest = status
+            self._expect_status()
+            status = await self._next_status()
+        return newest
+
+    async def _next_status(self):
+        # The status that comes in within the time an answer may take; -1 when none does.
+        while self._status < 0:
+            self._answered.clear()
+            if await self._answered.wait(_ANSWER_MS) is None:
+                break
+        return self._status
 
     # -- printing ----------------------------------------------------------------------------
 
