@@ -125,7 +125,7 @@ def _mac(message: Peeled, mak: bytes | None) -> Iterator[str]:
     folded = security.fold(covered)
     yield f"MAC: covers {len(covered)} bytes, message type to the field before 64:"
     yield from _dump(message)
-    yield f"  {-len(covered) % 8} zero bytes fill the last block"
+    yield f"  zero bytes that fill the last block: {-len(covered) % 8}"
     yield f"  XOR of the blocks {folded.hex().upper()}"
     yield f"  field 64 is {given.hex().upper()} = {given.decode('ascii', 'replace')!r}"
     if mak is None:

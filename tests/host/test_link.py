@@ -46,6 +46,7 @@ class World:
         self.answer = lambda message: b"re:" + bytes(message)
         self.spoke_unasked = 0
         self.silence_from_us = 0
+        self.hosts = 0
         self.start_host()
         self.start_terminal(session=1000)
 
@@ -157,7 +158,9 @@ class World:
     # the host
     def start_host(self):
         self.frames = []
-        self.host = HostLink(on_frame=lambda way, info: self.frames.append((way, info)))
+        self.hosts += 1
+        self.host = HostLink(
+            on_frame=lambda way, info: self.frames.append((way, info)), number=self.hosts)
 
     def to_host(self, data):
         host = self.host
