@@ -47,7 +47,7 @@ TEST_TERMINAL = Terminal("00000001", "123456789012345", TEST_TMK)
 
 _SERVICES: dict[str, Callable[[Case], None]] = {
     "sign-on": session.sign_on, "sign-off": session.sign_off, "echo": session.echo,
-    "status": session.echo, "parameters": session.parameters, "query": session.query,
+    "status": session.status, "parameters": session.parameters, "query": session.query,
     "balance": payments.transact, "sale": payments.transact, "void": payments.transact,
     "refund": payments.transact,
     "sale-reversal": payments.reverse, "void-reversal": payments.reverse,
@@ -386,7 +386,7 @@ class Acquirer:
                 answers = [Answer(delay, b"", note, rule.cut)]
             elif rule.drop:
                 answers = []
-            elif rule.after_reversal and is_approved(outcome.code):
+            elif rule.approve_after_reversal and is_approved(outcome.code):
                 self._held[place] = message
                 while len(self._held) > _HELD:
                     self._held.popitem(last=False)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from host_tools.acquirer.codec import KNOWN
+from host_tools.acquirer.codec import KNOWN, FormatError, encode
 from host_tools.acquirer.requests import GROUPS, OPERATIONS
 
 # Longer than any terminal waits by default (60 s).
@@ -34,8 +34,8 @@ class Rule:
     What: ``code`` answers with this response code (a refusal books nothing; 11 or A2 and the
     like approve); ``partial`` approves only so much (10); ``drop_request`` never sees the
     request; ``drop`` books but never answers; ``cut`` books, and the line goes dead for that
-    long; ``delay`` answers later; ``duplicate`` answers twice; ``after_reversal`` books, holds
-    the answer back and sends it right after the answer to the reversal; ``wrong_mac``,
+    long; ``delay`` answers later; ``duplicate`` answers twice; ``approve_after_reversal`` books,
+    holds the answer back and sends it right after the answer to the reversal; ``wrong_mac``,
     ``no_mac``; ``wrong_field=(number, value)`` changes a field before the MAC is made (number 0
     is the message type, value None leaves the field out); ``garble`` damages bytes; ``demand``
     sets the processing demand digit; ``verdict`` sets the reply digits of a settlement.
@@ -53,7 +53,7 @@ class Rule:
     cut: float = 0.0
     delay: float = 0.0
     duplicate: bool = False
-    after_reversal: bool = False
+    approve_after_reversal: bool = False
     wrong_mac: bool = False
     no_mac: bool = False
     wrong_field: tuple[int, str | None] | None = None
@@ -81,8 +81,13 @@ class Rule:
             raise RuleError("delay, cut and partial are not negative")
         if self.wrong_field is not None:
             number, value = self.wrong_field
-            if number and str(number) not in KNOWN:
+            key = str(number) if number else "t"
+            if key not in KNOWN or key in ("1", "64"):
                 raise RuleError(f"wrong_field: field {number} is not in this message set")
+            try:
+                encode({"t": "0210", **({} if value is None else {key: value})})
+            except FormatError as error:
+                raise RuleError(f"wrong_field: {value!r} does not fit: {error}") from None
             self.wrong_field = (number, value)
         if self.verdict and (len(self.verdict) > 2 or self.verdict.strip("123")):
             raise RuleError(f"verdict {self.verdict!r}: one or two digits out of 1, 2, 3")
@@ -139,7 +144,7 @@ _PERSONALITIES: dict[str, tuple[str, tuple[tuple[str, dict[str, Any]], ...]]] = 
     "settles-wrong": ("finds every settlement unbalanced", (("settlement", {"verdict": "2"}),)),
     "approves-after-reversal": (
         "answers a sale or void only after its reversal was answered",
-        (("sale", {"after_reversal": True}), ("void", {"after_reversal": True}))),
+        (("sale", {"approve_after_reversal": True}), ("void", {"approve_after_reversal": True}))),
     "silent": ("books money requests and never answers them", (("money", {"drop": True}),)),
 }
 
@@ -173,7 +178,7 @@ _TAILS: dict[int, tuple[str, dict[str, Any]]] = {
     85: ("approved; the answer gets lost", {"drop": True}),
     86: ("approved; the line is cut for 20 s before the answer", {"cut": 20.0}),
     87: ("approved; answered twice", {"duplicate": True}),
-    89: ("late approval: answered right after the reversal", {"after_reversal": True}),
+    89: ("late approval: answered right after the reversal", {"approve_after_reversal": True}),
 }
 
 

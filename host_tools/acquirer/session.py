@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hmac
+import re
 
 from sqlalchemy import exists, select
 
 from host_tools.acquirer import books as bk
 from host_tools.acquirer.books import rrn_of
 from host_tools.acquirer.case import Case, Refused, next_batch
-from host_tools.acquirer.codec import FormatError
+from host_tools.acquirer.codec import FormatError, mask_pan
 from host_tools.acquirer.payments import bar
 from host_tools.acquirer.security import WorkingKeys
 from host_tools.acquirer.settlement import batch_row, close_batch
 
 SIGN_ON_AGAIN = 3  # processing demand
+_LONG_NUMBER = re.compile(r"\d{12,}")
 
 
 def authenticate(case: Case) -> None:
@@ -87,8 +89,20 @@ def sign_off(case: Case) -> None:
 
 
 def echo(case: Case) -> None:
-    """回响测试 and 状态上送: somebody is there."""
+    """回响测试: somebody is there."""
     case.done("answered")
+
+
+def status(case: Case) -> None:
+    """状态上送: a terminal may report in field 62 (GBK text) what its acquirer should know.
+
+    The text goes to the merchant's notices as a risk, with anything like a card number masked.
+    """
+    report = bytes.fromhex(case.request.get("62")).decode("gbk", "replace")
+    if report.strip():
+        report = _LONG_NUMBER.sub(lambda found: mask_pan(found[0]), report.strip())
+        case.tell("risk", reason=report[:200], source="terminal")
+    case.done("taken")
 
 
 # Tag and value of a fixed length, tag after tag (参数下载, field 62). Balance, sale, void and
@@ -111,8 +125,10 @@ def parameters(case: Case) -> None:
 def query(case: Case) -> None:
     """交易状态查询 (0820/364): what became of the transaction in field 61.
 
-    25 is a promise: a request that is still on its way is refused when it comes. Only for a
-    trace older than the query's own, so that a mistyped one does not bar a later transaction.
+    The answer has code 00 (approved), 22 (reversed or voided) or 25 (no money moved), and with 00
+    and 22 the fields 4, 37 and 38. 25 is a promise: a request that is still on its way is
+    refused when it comes. The promise is given only for a trace older than the query's own, so
+    that a mistyped one does not bar a later transaction.
     """
     if not case.policy.status_query:
         raise Refused("40", "this host has no status query")
@@ -126,9 +142,9 @@ def query(case: Case) -> None:
         if batch == case.row.batch and 0 < age < 500_000:
             bar(case, "unseen", batch, trace)
         raise Refused("25", f"nothing known of batch {batch:06d} trace {trace:06d}")
-    if found.state in ("reversed", "voided"):
-        raise Refused("22", f"it is {found.state}")
-    if found.state != "approved":
+    if found.state in ("declined", "barred"):
         raise Refused("25", f"it is {found.state}, no money moved")
-    case.reply(f37=rrn_of(found.day, found.id), f38=found.auth)
+    case.reply(f37=rrn_of(found.day, found.id), f38=found.auth, f4=f"{found.amount:012d}")
+    if found.state != "approved":
+        raise Refused("22", f"it is {found.state}")
     case.done(f"it is approved, {found.amount} fen")

@@ -62,7 +62,8 @@ def test_without_a_match_any_message_is_hit():
 
 @pytest.mark.parametrize("parts", [
     {"match": "sail"}, {"nth": 0}, {"times": 0}, {"code": "5"}, {"code": "5!"}, {"demand": 10},
-    {"delay": -1}, {"wrong_field": (99, "x")}, {"wrong_field": (7, "x")}, {"verdict": "4"}])
+    {"delay": -1}, {"verdict": "4"}, {"wrong_field": (4, "12")}, {"wrong_field": (0, "0")},
+    {"wrong_field": (99, "x")}, {"wrong_field": (7, "x")}, {"wrong_field": (64, "00" * 8)}])
 def test_senseless_rules_are_refused_with_the_choices(parts):
     with pytest.raises(RuleError):
         Rule(**parts)
@@ -189,7 +190,7 @@ def test_a_settlement_can_be_answered_wrongly():
 
 def test_an_approval_after_the_reversal_leaves_the_books_right():
     bank = Bank()
-    bank.host.rule("sale", after_reversal=True)
+    bank.host.rule("sale", approve_after_reversal=True)
     assert bank.answers(bank.pos.sale(100)) == []
     sale = bank.pos.last
     answers = bank.host.handle(bank.pos.reversal(sale), bank.now)

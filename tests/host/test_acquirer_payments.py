@@ -461,10 +461,11 @@ def test_the_status_query_tells_the_truth():
     bank = Bank()
     sale, answer = bank.sold(100)
     found = bank.send(bank.pos.query(1, sale.trace))
-    assert (found.get("39"), found.get("37"), found.get("38")) == (
-        "00", answer.get("37"), answer.get("38"))
+    assert [found.get(key) for key in ("39", "37", "38", "4")] == [
+        "00", answer.get("37"), answer.get("38"), "000000000100"]
     bank.send(bank.pos.void(sale))
-    assert bank.code(bank.pos.query(1, sale.trace)) == "22"
+    found = bank.send(bank.pos.query(1, sale.trace))
+    assert (found.get("39"), found.get("37")) == ("22", answer.get("37"))
     assert bank.code(bank.pos.query(1, bank.pos.trace - 2)) == "00", "the void itself"
     sale, _ = bank.sold(100)
     bank.send(bank.pos.reversal(sale))
@@ -489,6 +490,15 @@ def test_a_mistyped_status_query_bars_no_later_transaction():
     assert bank.code(bank.pos.query(2, 1)) == "25"
     for _ in range(10):
         bank.sold(1)
+
+
+def test_a_report_of_the_terminal_reaches_the_notices_without_card_numbers():
+    bank = Bank(notices=True)
+    text = f"退货过多 {GOOD.pan} 20次".encode("gbk").hex()
+    assert bank.code(bank.pos.manage("0820", "362", f62=text)) == "00"
+    assert bank.code(bank.pos.manage("0820", "362")) == "00"
+    ((_, event),) = bank.host.waiting_notices()
+    assert event["event"] == "risk" and event["reason"] == f"退货过多 {GOOD.masked} 20次"
 
 
 def test_a_host_without_status_query_says_so():
