@@ -25,9 +25,13 @@ demo: $(READY)  ## a scripted trading day; pictures, receipts, ledger under buil
 test: $(READY)  ## the whole test suite except the exhaustive rings
 	@pytest -n auto --dist loadfile
 
+font: $(READY)  ## cut the glyphs to the characters the firmware uses
+	@python -m host_tools.font
+
 lint: $(READY)  ## ruff and mypy
 	@ruff check .
 	@mypy
+	@python -m host_tools.font --check
 
 bench: $(READY)  ## measure; prints a table and writes build/bench.json
 	@mobi bench
@@ -35,4 +39,4 @@ bench: $(READY)  ## measure; prints a table and writes build/bench.json
 clean:  ## what was built; keeps .venv
 	rm -rf build
 
-.PHONY: help setup run demo test lint bench clean
+.PHONY: help setup run demo test font lint bench clean

@@ -3,7 +3,7 @@
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 
-class aes:  # noqa: N801 - MicroPython's name
+class aes:
     """``mode``: 1 ECB, 2 CBC with ``iv``. One object either encrypts or decrypts, as there."""
 
     def __init__(self, key, mode, iv=None):

@@ -22,7 +22,7 @@ def provision(board, options):
     Parameters that are not named keep their value. Gives the key check value of the master key.
     """
     vault = Vault(board.vault_flash, board.flash_unit)
-    if vault.mount() != Vault.READY:
+    if vault.mount() == Vault.EMPTY:
         vault.format()
     keys = Keys(vault, board.random)
     journal = Journal(board.journal_flash, board.flash_unit, keys)
@@ -30,8 +30,8 @@ def provision(board, options):
     if verdict.kind == EMPTY:
         keys.new_card_key()
         journal.format(options.get("batch", 1), options.get("trace", 1))
-    elif journal.count or journal.unfinished():
-        raise Refused("the journal holds %d transactions: settle first" % journal.count)
+    elif not verdict.usable or journal.count or journal.unfinished():
+        raise Refused("the journal is %s with %d transactions: settle first" % (verdict.name, journal.count))
     settings = Settings(vault)
     for name, value in options.items():
         if name == "tmk":

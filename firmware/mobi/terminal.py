@@ -95,6 +95,7 @@ class Terminal:
         feed = self.board.watchdog(_WATCHDOG_MS)
         loop.spawn("watchdog", self._feed(feed), vital=True)
         loop.spawn("screen", self.screen.run(), vital=True)
+        loop.spawn("display", self.display.watch(self.screen.changed), vital=True)
         loop.spawn("keypad", self.keypad.run(), vital=True)
         loop.spawn("reader", self.reader.run(), vital=True)
         loop.run(loop.spawn("terminal", self._life(), vital=True))
@@ -158,9 +159,9 @@ class Terminal:
         """What a response code or a local code means."""
         return codes.text(code, self.settings.get("language"))
 
-    async def tell_code(self, title, code):
+    async def tell_code(self, title, code, kind=tx.SALE):
         """Show why a transaction was not approved and what to do now."""
-        text = "%s %s\n%s" % (code, self.code_text(code), codes.advice(code, self.language))
+        text = "%s %s\n%s" % (code, self.code_text(code), codes.advice(code, self.language, kind))
         if code == codes.MISMATCH:
             text += "\n" + self.last_fault
         await self.ui.message(title, text, beep=True)
@@ -215,7 +216,7 @@ class Terminal:
         self.access = Access(self.vault, self.now, self.board.random)
         self.keys = Keys(self.vault, self.board.random)
         self.session = session.Session(self.vault, self.keys)
-        self.journal = Journal(self.board.journal_flash, self.board.flash_unit, self.keys)
+        self.journal = Journal(self.board.journal_flash, self.board.flash_unit, self.keys, self.now)
         verdict = self.journal.mount()
         number = int.from_bytes(self.board.random(4), "little") % ((1 << 30) - 1) + 1
         line = self.poller.watch(self.board.host_uart)
@@ -238,7 +239,7 @@ class Terminal:
         # host is not entitled to talk (interrupts are off while the flash chip works).
         while True:
             await idle()
-            if self.link.busy or not self.journal.idle():
+            if self.link.busy or not (self.journal.idle() or self.vault.idle()):
                 gc.collect()
                 await sleep_ms(1000)
             else:
@@ -284,6 +285,7 @@ class Terminal:
 
     async def _idle(self):
         self.inputs.clear()
+        self.display.refresh()  # it may have lost its memory and its settings without a sign
         self.screen.show(self._head(), (self.tr("swipe_card"), self._badge(), self.tr("idle_keys")))
         got = await self.ui.input(_MINUTE_MS)
         if isinstance(got, tuple):

@@ -28,7 +28,6 @@ from host_tools.bench.line import HostEnd
 from host_tools.bench.nor import Nor
 from host_tools.bench.rig import HOLD_US, Rig
 from host_tools.bench.unix import UnixBoard
-from host_tools.journal import decode
 
 # The world is quiet when nothing has moved on a bus for so long and nothing is about to.
 QUIET_US = 120_000
@@ -245,6 +244,8 @@ class Bench:
 
     def journal(self) -> list:
         """The transactions in the terminal's journal, by the independent decoder."""
+        from host_tools.journal import decode
+
         return decode(bytes(self.rig.flash[wiring.JOURNAL].mem)).transactions
 
     def trace(self) -> list:

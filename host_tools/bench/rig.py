@@ -16,7 +16,7 @@ from host_tools.bench.wires import Wire
 
 HOLD_US = 60_000  # how long a finger stays on a key
 FIFO = 32  # bytes an RP2040 UART holds while interrupts are off
-LINE_US = 20_000  # the printer needs for a line of paper
+LINE_US = 60_000  # the printer needs for a line of paper
 # How a contact bounces when it closes and when it opens: (microseconds, closed).
 BOUNCE_DOWN = ((300, False), (800, True), (1500, False), (2200, True))
 BOUNCE_UP = ((200, True), (700, False))

@@ -12,6 +12,7 @@ from mobi.devices.printer import (
     BIG, BOLD, CENTRE, CUT, FEED, NORMAL, RULE, TALL, CoverOpen, PaperOut, PrinterError,
     PrinterSilent,
 )
+from mobi.flows import settle
 from mobi.flows.online import Refused
 from mobi.ui import font
 from mobi.ui.dialogs import Leave
@@ -145,10 +146,10 @@ async def print_totals(t):
 
 async def reprint_settlement(t):
     """Print the last settlement slip again."""
-    last = t.journal.last_settlement()
-    if last is None:
+    if t.journal.last_batch is None:
         raise Refused(t.tr("no_settlement"))
-    batch, sums, verdict = last
+    verdict, sums = settle.unpack(t.journal.last_batch)
+    batch = t.journal.last_batch_number
     await t.printing.slip(
         t.tr("reprint_settlement"), settlement_slip(t, batch, sums, verdict, True)
     )

@@ -38,7 +38,7 @@ async def run(t):
         elif txn.state == tx.UNKNOWN:
             await t.ui.message(title, t.tr("refund_unknown"), beep=True)
         else:
-            await t.tell_code(title, txn.code)
+            await t.tell_code(title, txn.code, txn.kind)
     finally:
         cards.forget(txn)
 

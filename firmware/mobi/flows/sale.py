@@ -43,7 +43,7 @@ async def with_pin(t, title, txn, ask_pin=True):
                 await cards.pin(t, title, txn)
             if await online.financial(t, title, txn):
                 return txn
-            await t.tell_code(title, txn.code)
+            await t.tell_code(title, txn.code, txn.kind)
             if txn.code != codes.WRONG_PIN or attempt == _PIN_TRIES - 1:
                 return None
             txn = _again(txn)

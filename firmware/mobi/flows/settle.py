@@ -16,6 +16,7 @@ from mobi.acquiring import codes
 from mobi.acquiring.messages import BadMac, BadMessage, Rejected
 from mobi.flows import guards, online, query, session
 from mobi.flows.online import Refused
+from mobi.journal.log import Totals
 from mobi.link.link import LinkError
 
 ASKED = const(1)
@@ -28,6 +29,8 @@ EQUAL = const(1)
 _DETAILS_PER_MESSAGE = const(8)
 # Verdict, transactions acknowledged so far.
 _STAGE = "<BH"
+# Verdict, then count and amount of sales, voids, refunds.
+_RECORD = "<BHQHQHQ"
 
 
 async def run(t):
@@ -65,6 +68,20 @@ async def resume(t):
     await _finish(t, title)
 
 
+def pack(verdict, sums):
+    """What the settlement record keeps for the reprint of the slip."""
+    return struct.pack(
+        _RECORD, verdict, sums.sale_count, sums.sale_amount, sums.void_count, sums.void_amount,
+        sums.refund_count, sums.refund_amount,
+    )
+
+
+def unpack(payload):
+    """The inverse of ``pack``: (verdict, Totals)."""
+    values = struct.unpack(_RECORD, payload)
+    return values[0], Totals(values[1:])
+
+
 def _counted(t):
     # Is there anything in the batch that counts in the totals?
     sums = t.journal.totals()
@@ -97,7 +114,7 @@ async def _finish(t, title):
         t.journal.settlement(ENDED, struct.pack(_STAGE, verdict, t.journal.count))
     sums = t.journal.totals()
     batch = t.journal.batch
-    t.journal.settle(batch % 999999 + 1, bytes((verdict,)))
+    t.journal.settle(batch % 999999 + 1, pack(verdict, sums))
     t.keys.new_card_key()  # the old batch's card numbers become unreadable
     t.ui.show(title, t.tr("settlement_done"))
     await t.printing.settlement_slip(batch, sums, verdict)

@@ -16,7 +16,7 @@ class Screen:
     def __init__(self, display):
         self._display = display
         self._buffer = display.buffer
-        self._changed = Event()
+        self.changed = Event()
         # The rows as text, for a row that is drawn again and for the fault screen.
         self.rows = [""] * ROWS
 
@@ -25,7 +25,7 @@ class Screen:
         text = pad(text, COLUMNS)
         self.rows[number] = text
         self._draw(number, text, 0, inverted)
-        self._changed.set()
+        self.changed.set()
 
     def centre(self, number, text, inverted=False):
         """Draw row ``number`` with ``text`` in its middle."""
@@ -44,7 +44,7 @@ class Screen:
             begin = page * _PAGE + first * _CELL
             for at in range(begin, begin + columns * _CELL):
                 buffer[at] ^= 0xFF
-        self._changed.set()
+        self.changed.set()
 
     def show(self, title, rows=()):
         """A whole screen: inverted title on top, up to three rows below."""
@@ -71,7 +71,7 @@ class Screen:
     async def run(self):
         """Send what changed, at most one page a turn."""
         while True:
-            await self._changed.wait()
-            self._changed.clear()
+            await self.changed.wait()
+            self.changed.clear()
             while self._display.flush_step():
                 await sleep_ms(0)
