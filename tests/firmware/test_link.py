@@ -3,6 +3,7 @@
 import gc
 
 from line_peer import HOST, Peer
+
 from mobi.link import frame
 from mobi.link.arq import HOLD_MS, HOLD_POLL_MS, REQUEST_TRIES, SLACK_MS, Arq
 from mobi.link.link import DOWN, NO_ACK, NO_REPLY, LinkError

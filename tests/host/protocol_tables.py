@@ -14,11 +14,10 @@ import textwrap
 import unicodedata
 from pathlib import Path
 
+from host_tools import link
 from mobi import transactions as tx
 from mobi.acquiring import iso8583, messages, security
 from mobi.link import arq, frame
-
-from host_tools import link
 from tests.host.iso_oracle import decode, encode
 from tests.host.test_link import World
 from tests.host.test_messages import with_mac

@@ -6,8 +6,8 @@ import iso8583
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from mobi.acquiring.iso8583 import FIELDS, BadMessage, Message, Packer
 
+from mobi.acquiring.iso8583 import FIELDS, BadMessage, Message, Packer
 from tests.host.iso_oracle import ENVELOPE, RAW, SPEC, TEXTS, TRACKS, decode, encode
 
 DIGITS = "0123456789"

@@ -7,6 +7,9 @@ import crcmod
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from host_tools import link as host_link
+from host_tools.link import HostLink
 from mobi.link.frame import Decoder, Encoder, fcs16, session_seed
 from mobi.link.link import (
     CONNECTING,
@@ -19,9 +22,6 @@ from mobi.link.link import (
     LinkError,
 )
 from mobi.loop import Event, Loop, sleep_ms
-
-from host_tools import link as host_link
-from host_tools.link import HostLink
 
 BYTE_US = 87
 _MASK = (1 << 30) - 1
@@ -563,6 +563,144 @@ def test_line_quality_follows_the_line():
     with pytest.raises(LinkError):
         world.request(b"x")
     assert 50 < world.link.stats.quality() < 90
+
+
+# -- the host's end by itself ----------------------------------------------------------------------
+
+
+class Terminal:
+    """Frames of a terminal, made by hand."""
+
+    def __init__(self, host, session=77):
+        self.host = host
+        self.session = session
+        self.now = 0
+        self.seed = b""
+
+    def say(self, kind, number=0, payload=b"", seed=None):
+        """Send a frame; the messages it made the host deliver, and what it answered."""
+        if kind == host_link.SYNC:
+            payload = b"\x01" + self.session.to_bytes(4, "big")
+        seed = self.seed if seed is None else seed
+        got = self.host.feed(host_link.frame(kind, number, payload, seed), self.now)
+        out = self.host.output(self.now)
+        if kind == host_link.SYNC and out:
+            self.seed = self.host.session
+        return got, out
+
+
+def test_a_lower_number_is_a_late_copy_and_takes_nothing_away():
+    terminal = Terminal(HostLink(number=5))
+    terminal.say(host_link.SYNC)
+    assert terminal.say(host_link.REQUEST, 1, b"one")[0] == [b"one"]
+    got, _ = terminal.say(host_link.REQUEST, 2, b"two")
+    assert got == [b"two"]
+    assert terminal.say(host_link.REQUEST, 1, b"one") == ([], b"")
+    assert terminal.say(host_link.POLL, 1) == ([], b"")
+    assert terminal.host.stats.stale == 2
+    # The answer to request 2 is still owed.
+    terminal.host.send(b"reply", 10, got[0])
+    assert terminal.host.output(10) == host_link.frame(
+        host_link.REPLY, 2, b"reply", terminal.seed)
+
+
+def test_an_answer_that_is_too_late_is_not_sent():
+    terminal = Terminal(HostLink(number=5))
+    terminal.say(host_link.SYNC)
+    for kind, hold in ((host_link.REQUEST, 300), (host_link.POLL, 1000)):
+        terminal.say(kind, 1, b"one" if kind == host_link.REQUEST else b"")
+        assert terminal.host.deadline() == terminal.now + hold
+        assert terminal.host.output(terminal.now + hold - 1) == b""
+        assert terminal.host.output(terminal.now + hold + 201) == b""
+        assert terminal.host.deadline() is None
+        terminal.say(kind, 1, b"one" if kind == host_link.REQUEST else b"")
+        wait = host_link.frame(host_link.WAIT, 1, b"", terminal.seed)
+        assert terminal.host.output(terminal.now + hold + 200) == wait
+    assert terminal.host.stats.silent == 2
+    terminal.host.feed(host_link.frame(host_link.SYNC, 0, b"\x01" + bytes(3) + b"\x09", b""), 0)
+    assert terminal.host.output(201) == b"" and terminal.host.stats.silent == 3
+
+
+def test_a_repeated_sync_is_answered_and_forgets_nothing():
+    terminal = Terminal(HostLink(number=5))
+    first = terminal.say(host_link.SYNC)[1]
+    assert first == terminal.say(host_link.SYNC)[1] != b""
+    terminal.say(host_link.REQUEST, 1, b"one")
+    assert terminal.say(host_link.SYNC)[1] == first
+    assert terminal.say(host_link.REQUEST, 1, b"one")[0] == []
+    assert terminal.host.stats.sessions == 1 and terminal.host.stats.repeated == 1
+
+
+def test_a_restarted_host_does_not_take_an_old_request_even_in_a_session_of_that_number():
+    before = Terminal(HostLink(number=5))
+    before.say(host_link.SYNC)
+    assert before.say(host_link.REQUEST, 1, b"once")[0] == [b"once"]
+    # A copy of the SYNC was still on its way and begins that session with the new host.
+    after = Terminal(HostLink(number=6))
+    after.say(host_link.SYNC)
+    assert after.say(host_link.REQUEST, 1, b"once", before.seed) == ([], b"")
+    assert after.host.stats.bad == 1
+
+
+def test_syncs_of_another_version_or_length_are_ignored():
+    host = HostLink()
+    for payload in (b"", b"\x01", b"\x02\0\0\0\1", b"\x01\0\0\0\1\0"):
+        host.feed(host_link.frame(host_link.SYNC, 0, payload, b""), 0)
+        assert host.output(0) == b"" and host.session == b""
+    assert host.stats.stale == 4
+
+
+def test_every_start_of_a_host_has_another_number():
+    assert len({Terminal(HostLink()).say(host_link.SYNC)[1] for _ in range(20)}) == 20
+
+
+def test_a_poll_for_a_request_that_never_came_is_lost():
+    terminal = Terminal(HostLink(number=5))
+    terminal.say(host_link.SYNC)
+    sent = host_link.frame(host_link.POLL, 3, b"", terminal.seed)
+    assert terminal.say(host_link.POLL, 3)[1] == host_link.frame(
+        host_link.LOST, 0, sent[2:4], b"")
+
+
+def test_replies_that_nobody_wants_are_refused():
+    terminal = Terminal(HostLink(number=5))
+    assert not terminal.host.send(b"reply", 0)
+    terminal.say(host_link.SYNC)
+    (one,), _ = terminal.say(host_link.REQUEST, 1, b"one")
+    assert terminal.host.send(b"reply", 0, one)
+    assert not terminal.host.send(b"again", 0, one)
+    terminal.say(host_link.REQUEST, 2, b"two")
+    assert not terminal.host.send(b"late", 0, one)
+    terminal.session += 1
+    terminal.say(host_link.SYNC)
+    assert not terminal.host.send(b"later", 0, one) and not terminal.host.send(b"to whom?", 0)
+    # One of them had been handed over and never fetched.
+    assert terminal.host.stats.unclaimed == 6
+
+
+def test_a_host_at_its_slowest_costs_no_repetition():
+    world = World()
+    world.think_ms = lambda message: 6000
+    plain_output = HostLink.output
+
+    class Slow(HostLink):
+        def output(self, now_ms):
+            # As late as the rules allow.
+            if self._owed is None or now_ms < self._owed[1] + self._latest():
+                return b""
+            return plain_output(self, now_ms)
+
+        def _latest(self):
+            hold = {host_link.REQUEST: 300, host_link.POLL: 1000}.get(self._owed[0], 0)
+            return hold + host_link.GRACE_MS
+
+        def deadline(self):
+            return None if self._owed is None else self._owed[1] + self._latest()
+
+    world.host = Slow(number=9)
+    world.answer = lambda message: b"\x7e" * 1024
+    assert world.request(b"x" * 1024, 60_000) == b"\x7e" * 1024
+    assert world.link.stats.resent == 0 and world.spoke_unasked == 0
 
 
 # -- any mixture of faults -------------------------------------------------------------------------

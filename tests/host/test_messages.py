@@ -8,11 +8,11 @@ from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+
+from host_tools.acquirer import STANDARD_CARD, TEST_TERMINAL, TEST_TMK, Acquirer
 from mobi import transactions as tx
 from mobi.acquiring import codes, security
 from mobi.acquiring.messages import TABLE, BadMac, BadMessage, Composer, Rejected
-
-from host_tools.acquirer import STANDARD_CARD, TEST_TERMINAL, TEST_TMK, Acquirer
 from tests.host.iso_oracle import ENVELOPE, decode, encode
 
 PAN = "6222021234567890128"

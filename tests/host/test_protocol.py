@@ -3,13 +3,13 @@
 import re
 
 import pytest
+
+from host_tools import link
 from mobi import transactions as tx
 from mobi.acquiring import security
 from mobi.acquiring.messages import Composer
 from mobi.link import arq, frame
 from mobi.link.frame import Decoder, session_seed
-
-from host_tools import link
 from tests.host import protocol_tables
 from tests.host.iso_oracle import decode
 

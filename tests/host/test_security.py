@@ -8,9 +8,9 @@ from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from mobi.acquiring import security
 from mobi.acquiring.des import Des
-
 from tests.host import des_standard
 
 ROOT = Path(__file__).resolve().parents[2]
