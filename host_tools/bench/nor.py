@@ -89,10 +89,13 @@ class Nor:
     ``size``: bytes, whole sectors. ``image``: what it holds, blank without. ``unit``: 1 for a
     driver that programs any length (esp32), 256 for one that takes whole pages (rp2). ``seed``:
     for torn operations and unstable cells. ``queued``: a driver that lands writes only at
-    ``ioctl(3)``, in any order.
+    ``ioctl(3)``, in any order. ``cells``: a bytearray of that size to be the cells, where memory
+    is too scarce to take a new one.
     """
 
-    def __init__(self, size, image=None, unit=1, seed=1, queued=False, read_byte_ns=BYTE_NS):
+    def __init__(
+        self, size, image=None, unit=1, seed=1, queued=False, read_byte_ns=BYTE_NS, cells=None
+    ):
         if size % SECTOR or not size:
             raise ValueError("the size must be whole sectors of 4096 bytes")
         if image is not None and len(image) != size:
@@ -100,7 +103,12 @@ class Nor:
         self.size = size
         self.sectors = size // SECTOR
         self.unit = unit
-        self.mem = bytearray(b"\xff" * size if image is None else image)
+        self.mem = bytearray(size) if cells is None else cells
+        if image is None:
+            for s in range(self.sectors):
+                self.mem[s * SECTOR : (s + 1) * SECTOR] = _BLANK_SECTOR
+        else:
+            self.mem[:] = image
         self.random = Random(seed)
         self.weak = {}  # address -> bits that read at random
         self.faults = {}  # sector -> one of FAULTS

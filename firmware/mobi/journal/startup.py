@@ -247,6 +247,7 @@ class Startup(Ring):
 
     def _recall(self, flags, touches):
         # What later sectors did to transactions of earlier ones.
+        self.ordinal = self.firsts[self.head]
         for i in range(1, self.length):
             s = self.chain[i]
             if flags[s] & PREVIOUS_TOUCHED_MORE:

@@ -1,0 +1,485 @@
+"""The journal: life of a transaction, batches, finding, room; power cuts are in tests/powercut."""
+
+from binascii import crc32
+
+from journal_chip import Cipher, Random, again, approve, chip, complete, fresh, sale
+
+from mobi import transactions as tx
+from mobi.journal.log import CLEAN, EMPTY, FOREIGN, OTHER_VERSION, Journal, JournalFull
+
+FIELDS = """
+    kind state trace batch amount time operator supervisor pan masked_pan entry original_trace
+    original_batch original_rrn original_date original_auth code rrn auth host_time settle_date
+    institutions host_text reason attempts printed note extra approved_amount
+""".split()
+
+
+def raises(error, call, *args):
+    try:
+        call(*args)
+    except error:
+        return True
+    raise AssertionError("nothing was raised")
+
+
+def picture(txn):
+    return [(name, getattr(txn, name)) for name in FIELDS]
+
+
+def test_every_field_comes_back():
+    for unit in (1, 256):
+        journal, nor = fresh(unit=unit)
+        txn = sale(
+            123456789012,
+            time=800000000,
+            kind=tx.VOID,
+            supervisor=0,
+            entry="012",
+            original_trace=999999,
+            original_batch=42,
+            original_rrn="123456789012",
+            original_date="1122",
+            original_auth="AB12 9",
+            note=3,
+            extra=bytes(range(100)),
+        )
+        journal.begin(txn)
+        txn.host_text = "中国银联".encode()
+        txn.approved_amount = 99999999999
+        approve(journal, txn)
+        txn.printed = 3
+        journal.mark(txn, tx.PRINT)
+        txn.masked_pan = "622202*********0128"
+        assert picture(journal.at(0)) == picture(txn)
+        journal, verdict = again(nor, unit)
+        assert verdict.kind == CLEAN
+        assert picture(journal.at(0)) == picture(txn)
+        assert picture(journal.find(txn.trace)) == picture(txn)
+        assert picture(journal.last()) == picture(txn)
+        assert picture(journal.newest_approved()) == picture(txn)
+
+
+def test_letters_in_reference_numbers_and_short_fields():
+    journal, nor = fresh()
+    txn = sale(1, kind=tx.REFUND, pan="6222021234567", original_rrn="12345678901X")
+    journal.begin(txn)
+    txn.code = "A2"
+    txn.rrn = "abcdefABCDEF"
+    journal.mark(txn, tx.APPROVE)
+    journal, _ = again(nor)
+    back = journal.at(0)
+    assert back.rrn == "abcdefABCDEF" and back.original_rrn == "12345678901X"
+    assert back.code == "A2" and back.auth == "" and back.pan == "6222021234567"
+    assert back.masked_pan == "622202***4567"
+
+
+def test_no_card_number_rests_in_clear():
+    journal, nor = fresh()
+    txn = sale()
+    txn.track2 = "6222021234567890128=3012"
+    txn.expiry = "3012"
+    txn.pin_block = b"\x12\x34\x56\x78\x9a\xbc\xde\xf0"
+    journal.begin(txn)
+    approve(journal, txn)
+    for piece in (b"\x21\x23\x45\x67\x89", b"2123456789", b"3012", txn.pin_block):
+        assert nor.mem.find(piece) < 0
+
+
+def test_a_deleted_key_leaves_only_the_masked_number():
+    journal, nor = fresh()
+    complete(journal)
+    journal = Journal(nor, 1, Cipher(0x77))
+    journal.mount()
+    assert journal.at(0).pan == "" and journal.at(0).masked_pan == "622202*********0128"
+
+
+def test_wrong_events_are_refused_and_nothing_is_written():
+    journal, nor = fresh()
+    txn = sale()
+    journal.begin(txn)
+    image = crc32(nor.mem)
+    for event in (tx.BEGIN, tx.ATTEMPT, tx.UNDONE, tx.PRINT, tx.RELEASE):
+        assert raises(tx.WrongEvent, journal.mark, txn, event)
+    assert raises(tx.WrongEvent, journal.begin, txn)
+    assert raises(tx.WrongEvent, journal.mark, sale(), tx.APPROVE)
+    assert crc32(nor.mem) == image
+    approve(journal, txn)
+    stale = sale()
+    stale.ordinal, stale.trace, stale.state = txn.ordinal, txn.trace, tx.PENDING
+    assert raises(tx.WrongEvent, journal.mark, stale, tx.APPROVE)
+
+
+def test_reversal_keeps_what_it_needs():
+    journal, nor = fresh()
+    txn = sale()
+    journal.begin(txn)
+    txn.reason = tx.BAD_MAC
+    txn.auth = "654321"
+    journal.mark(txn, tx.REVERSE)
+    txn.attempts = 1
+    journal.mark(txn, tx.ATTEMPT)
+    complete(journal)
+    txn.attempts = 2
+    journal.mark(txn, tx.ATTEMPT)
+    journal, _ = again(nor)
+    (due,) = journal.unfinished()
+    assert (due.state, due.reason, due.auth, due.attempts) == (tx.REVERSAL_DUE, "A0", "654321", 2)
+    assert due.pan == "6222021234567890128" and due.trace == 1
+    due.code = "25"
+    journal.mark(due, tx.UNDONE)
+    journal, _ = again(nor)
+    assert journal.unfinished() == [] and journal.at(0).state == tx.REVERSED
+    assert journal.at(0).code == "25"
+    events = [event for event, _ in journal.history(journal.at(0))]
+    assert events == [tx.BEGIN, tx.REVERSE, tx.ATTEMPT, tx.ATTEMPT, tx.UNDONE]
+
+
+def _void(journal, original, **fields):
+    void = sale(original.amount, kind=tx.VOID, **fields)
+    void.original_trace = original.trace
+    void.original_batch = original.batch
+    journal.begin(void)
+    return void
+
+
+def test_void_marks_its_sale_with_its_own_approval():
+    journal, nor = fresh()
+    old = complete(journal, amount=5)
+    complete(journal, amount=6)
+    void = _void(journal, old)
+    assert journal.at(0).state == tx.APPROVED
+    approve(journal, void)
+    for _ in range(2):
+        assert journal.at(0).state == tx.VOIDED
+        assert journal.find(old.trace).state == tx.VOIDED
+        assert journal.at(1).state == tx.APPROVED
+        assert journal.newest_approved().kind == tx.VOID
+        sums = journal.totals()
+        assert (sums.debit_count, sums.debit_amount) == (2, 11)
+        assert (sums.credit_count, sums.credit_amount) == (1, 5)
+        journal, _ = again(nor)
+
+
+def test_reversed_void_leaves_the_sale_standing():
+    journal, nor = fresh()
+    old = complete(journal)
+    void = _void(journal, old)
+    void.reason = tx.NO_REPLY
+    journal.mark(void, tx.REVERSE)
+    void.code = "00"
+    journal.mark(void, tx.UNDONE)
+    journal, _ = again(nor)
+    assert journal.at(0).state == tx.APPROVED and journal.at(1).state == tx.REVERSED
+    assert journal.newest_approved().trace == old.trace
+
+
+def test_refunds_are_summed_by_trace_and_reference():
+    journal, nor = fresh()
+    sold = complete(journal, amount=1000)
+    for amount in (300, 200):
+        back = sale(amount, kind=tx.REFUND, original_rrn=sold.rrn, original_date="1122")
+        journal.begin(back)
+        approve(journal, back)
+    lost = sale(50, kind=tx.REFUND, original_rrn=sold.rrn)
+    journal.begin(lost)
+    journal.mark(lost, tx.LOSE)
+    for _ in range(2):
+        assert journal.refunded(sold.rrn) == 500
+        assert journal.refunded("000000000000") == 0
+        assert journal.at(0).state == tx.REFUNDED
+        assert journal.totals().credit_amount == 500
+        assert [txn.trace for txn in journal.unfinished()] == [lost.trace]
+        assert journal.find_rrn(sold.rrn).trace == sold.trace
+        assert journal.find_rrn("000000000000") is None
+        journal, _ = again(nor)
+
+
+def test_settlement_closes_the_batch_and_keeps_it_readable():
+    journal, nor = fresh()
+    for i in range(5):
+        complete(journal, amount=i + 1)
+    lost = sale(50, kind=tx.REFUND)
+    journal.begin(lost)
+    journal.mark(lost, tx.LOSE)
+    assert journal.settlement_stage == (0, b"") and not journal.settlement_open
+    journal.settlement(1, b"asked")
+    journal.settlement(2, b"3 of 5")
+    journal, _ = again(nor)
+    assert journal.settlement_open and journal.settlement_stage == (2, b"3 of 5")
+    journal.settle(2, b"totals")
+    for _ in range(2):
+        assert journal.batch == 2 and journal.count == 0 and not journal.settlement_open
+        assert journal.totals().debit_count == 0
+        assert journal.last_batch == b"totals" and journal.last_batch_number == 1
+        assert journal.last_count == 6 and journal.at_last(4).amount == 5
+        assert journal.at_last(0).state == tx.SETTLED
+        assert journal.newest_approved() is None and journal.last() is None
+        assert journal.find(3) is None and journal.find_settled(3).amount == 3
+        assert journal.find(3, 1).amount == 3
+        assert [txn.trace for txn in journal.unfinished()] == [6]
+        journal, _ = again(nor)
+    unknown = journal.unfinished()[0]
+    unknown.code = "00"
+    journal.mark(unknown, tx.APPROVE)
+    assert journal.totals().credit_count == 0  # it belongs to the batch that was settled
+    journal, _ = again(nor)
+    assert journal.unfinished() == []
+
+
+def test_batch_number_of_the_host_only_while_empty():
+    journal, nor = fresh()
+    journal.set_batch(77)
+    journal, _ = again(nor)
+    assert journal.batch == 77
+    complete(journal)
+    assert raises(Exception, journal.set_batch, 78)
+
+
+def test_trace_wraps_to_one_and_is_never_used_twice():
+    journal, nor = fresh()
+    journal.format(3, 999995)
+    seen = []
+    for i in range(10):
+        if i % 3 == 2:
+            seen.append(journal.take_trace())
+        else:
+            seen.append(complete(journal, amount=i + 1).trace)
+        journal, _ = again(nor)
+    assert seen == [999995, 999996, 999997, 999998, 999999, 1, 2, 3, 4, 5]
+    for i in range(10):
+        if i % 3 != 2:
+            assert journal.find(seen[i]).amount == i + 1
+        else:
+            assert journal.find(seen[i]) is None
+    assert journal.find(999994) is None and journal.find(6) is None and journal.find(0) is None
+
+
+def test_ring_turns_for_many_batches_and_open_ones_are_never_lost():
+    for unit in (1, 256):
+        journal, nor = fresh(16, unit)
+        lost = sale(777, kind=tx.REFUND, original_rrn="123456789012", extra=b"app")
+        journal.begin(lost)
+        journal.mark(lost, tx.LOSE)
+        journal.note(b"C", b"called the bank, case 4711", lost)
+        given_up = sale(888)
+        journal.begin(given_up)
+        given_up.reason = tx.NO_REPLY
+        journal.mark(given_up, tx.REVERSE)
+        given_up.attempts = 3
+        journal.mark(given_up, tx.ATTEMPT)
+        given_up.supervisor, given_up.note = 0, 2
+        journal.mark(given_up, tx.RELEASE)
+        journal.settle(2, b"first")
+        n = 0
+        for batch in range(3, 8):
+            for _ in range(150):
+                n += 1
+                complete(journal, amount=n)
+                while journal.idle():
+                    pass
+            sums = journal.totals()
+            assert sums.debit_count == 150
+            journal.settle(batch, b"%d" % batch)
+            journal, verdict = again(nor, unit)
+            assert verdict.kind == CLEAN
+            assert journal.last_count == 150
+            assert journal.at_last(149).amount == n
+        assert nor.erases > 30
+        (back,) = journal.unfinished()
+        assert (back.trace, back.amount, back.state) == (1, 777, tx.UNKNOWN)
+        assert back.original_rrn == "123456789012" and back.extra == b"app" and back.batch == 1
+        assert [note[2] for note in journal.notes(b"C", back)] == [b"called the bank, case 4711"]
+        (gone,) = journal.released()
+        assert (gone.trace, gone.attempts, gone.note) == (2, 3, 2)
+        events = [event for event, _ in journal.history(gone)]
+        assert events == [tx.BEGIN, tx.REVERSE, tx.ATTEMPT, tx.RELEASE]
+        assert journal.find(1, 1).amount == 777
+        back.code = "00"
+        journal.mark(back, tx.APPROVE)
+        journal, _ = again(nor, unit)
+        assert journal.unfinished() == []
+
+
+def test_full_is_an_answer_at_begin_only():
+    for unit in (1, 256):
+        journal, nor = fresh(16, unit)
+        count = 0
+        while True:
+            txn = sale(1)
+            try:
+                journal.begin(txn)
+            except JournalFull:
+                break
+            assert journal.room >= 0
+            approve(journal, txn)
+            count += 1
+        assert txn.state == 0 and txn.trace == 0
+        assert journal.room == 0 and count > 400
+        void = _void(journal, journal.at(0))  # there is room for one void
+        approve(journal, void)
+        for _ in range(40):
+            journal, verdict = again(nor, unit)
+            assert verdict.kind == CLEAN and not verdict.read_only
+        for i in range(80):
+            journal.settlement(2, b"%d" % i)
+            journal.take_trace()
+        journal.settle(2, b"t" * 100)
+        assert journal.room > 0
+        complete(journal)
+        journal, verdict = again(nor, unit)
+        # Room for the new batch was made by giving up the oldest of the settled one.
+        assert 400 < journal.last_count <= count + 1 and journal.count == 1
+        assert journal.at_last(journal.last_count - 1).kind == tx.VOID
+
+
+def test_running_life_fits_however_full_it_is():
+    journal, nor = fresh(16)
+    try:
+        while True:
+            txn = sale(1)
+            journal.begin(txn)
+            if journal.room:
+                approve(journal, txn)
+    except JournalFull:
+        pass
+    assert len(journal.unfinished()) > 1
+    for due in journal.unfinished():
+        due.reason = tx.NO_REPLY
+        journal.mark(due, tx.REVERSE)
+    for i in range(200):
+        due = journal.unfinished()[i % len(journal.unfinished())]
+        due.attempts += 1
+        journal.mark(due, tx.ATTEMPT)
+        if i % 20 == 0:
+            journal, _ = again(nor)
+    for due in journal.unfinished():
+        due.code = "00"
+        journal.mark(due, tx.UNDONE)
+    assert journal.unfinished() == []
+    journal.settle(2, b"")
+    assert journal.count == 0
+
+
+def test_never_idle_means_erases_but_no_loss():
+    journal, nor = fresh(16)
+    for batch in range(2, 8):
+        for i in range(120):
+            complete(journal, amount=batch * 1000 + i)
+        journal.settle(batch, b"")
+    journal, _ = again(nor)
+    assert journal.at_last(119).amount == 7119
+
+
+def test_erases_happen_in_idle_only():
+    journal, nor = fresh(16)
+    worst = 0
+    for batch in range(2, 7):
+        for i in range(120):
+            before = nor.erases
+            if i:
+                complete(journal)
+            else:
+                journal.settle(batch, b"")
+            assert nor.erases == before
+            while journal.idle():
+                worst = max(worst, nor.erases - before)
+                before = nor.erases
+    assert worst == 1 and nor.erases > 16
+
+
+def test_notes_newest_first_and_by_kind():
+    journal, nor = fresh()
+    for i in range(6):
+        journal.note(b"AF"[i % 2 :][:1], b"%d" % i)
+    journal, _ = again(nor)
+    assert [note[2] for note in journal.notes()] == [b"5", b"4", b"3", b"2", b"1", b"0"]
+    assert [note[2] for note in journal.notes(b"F")] == [b"5", b"3", b"1"]
+    assert [note[1] for note in journal.notes(ord("A"))] == [b"A"] * 3
+
+
+def test_late_print_of_an_older_sale():
+    journal, nor = fresh()
+    first = sale(1)
+    journal.begin(first)
+    approve(journal, first)
+    for i in range(100):
+        complete(journal, amount=i + 2)
+    first = journal.at(0)
+    assert first.printed == 0
+    first.printed = 1
+    journal.mark(first, tx.PRINT)
+    void = _void(journal, first)
+    approve(journal, void)
+    for i in range(60):
+        complete(journal, amount=i + 200)
+    first = journal.at(0)
+    assert (first.state, first.printed) == (tx.VOIDED, 1)
+    first.printed = 3
+    journal.mark(first, tx.PRINT)
+    assert first.state == tx.VOIDED
+    journal, _ = again(nor)
+    assert (journal.at(0).state, journal.at(0).printed) == (tx.VOIDED, 3)
+    assert journal.at(1).state == tx.APPROVED and journal.at(1).printed == 3
+
+
+def test_many_voids_in_one_sector():
+    # More than a head can list.
+    journal, nor = fresh(16)
+    sales = [complete(journal, amount=i + 1) for i in range(80)]
+    for old in sales[:40]:
+        approve(journal, _void(journal, old, pan=""))
+    for i in range(60):
+        complete(journal, amount=i + 200)
+    for _ in range(2):
+        for i in range(80):
+            assert journal.at(i).state == (tx.VOIDED if i < 40 else tx.APPROVED), i
+        journal, _ = again(nor)
+
+
+def test_verdicts_on_what_is_no_journal():
+    nor = chip()
+    assert again(nor)[1].kind == EMPTY and not again(nor)[1].usable
+    nor = chip()
+    random = Random(9)
+    for at in range(0, nor.size, 256):
+        nor.mem[at : at + 256] = random.bytes(256)
+    assert again(nor)[1].kind == FOREIGN
+    _, nor = fresh()
+    nor.mem[3] = 9
+    assert again(nor)[1].kind == OTHER_VERSION
+    before = crc32(nor.mem)
+    again(nor)
+    assert crc32(nor.mem) == before
+
+
+def test_sectors_that_fail_are_retired_and_nothing_is_lost():
+    for fault in ("program error", "program wrong", "erase error", "erase wrong"):
+        for unit in (1, 256):
+            journal, nor = fresh(16, unit)
+            for s in (3, 4, 9):
+                nor.faults[s] = fault
+            for batch in range(2, 7):
+                for i in range(150):
+                    complete(journal, amount=batch * 1000 + i)
+                    while journal.idle():
+                        pass
+                for i in range(0, 150, 7):
+                    assert journal.at(i).amount == batch * 1000 + i, (fault, i)
+                journal.settle(batch, b"")
+                journal, verdict = again(nor, unit)
+                assert verdict.usable and verdict.kind == CLEAN, verdict.text
+                assert journal.last_count == 150 and journal.at_last(149).printed == 3
+            assert verdict.bad == [3, 4, 9], verdict.bad
+            assert journal.health().low == (len(verdict.bad) * 8 >= 16)
+
+
+def test_sizes_of_region():
+    for sectors in (6, 16):
+        journal, nor = fresh(sectors)
+        for i in range(90):
+            complete(journal, amount=i + 1)
+        journal, verdict = again(nor)
+        assert verdict.kind == CLEAN and journal.count == 90
+        for i in (0, 40, 89):
+            assert journal.at(i).amount == i + 1 and journal.find(i + 1).amount == i + 1
+        assert journal.capacity > 15 * sectors
