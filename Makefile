@@ -28,6 +28,9 @@ test: $(READY)  ## the whole test suite except the exhaustive rings
 font: $(READY)  ## cut the glyphs to the characters the firmware uses
 	@python -m host_tools.font
 
+menu: $(READY)  ## print the menus into docs/menu-tree.txt and for the bench
+	@python boards/cpython/menu_tree.py --write
+
 lint: $(READY)  ## ruff and mypy
 	@ruff check .
 	@mypy
@@ -39,4 +42,4 @@ bench: $(READY)  ## measure; prints a table and writes build/bench.json
 clean:  ## what was built; keeps .venv
 	rm -rf build
 
-.PHONY: help setup run demo test font lint bench clean
+.PHONY: help setup run demo test font menu lint bench clean

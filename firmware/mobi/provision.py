@@ -4,12 +4,14 @@ Called from the console of a board (`mobi flash` types it) and by the bench; the
 never touches a journal that holds anything.
 """
 
+from binascii import unhexlify
+
 from mobi.access import Access
 from mobi.journal.log import EMPTY, Journal
 from mobi.journal.vault import Vault
 from mobi.keys import Keys
 from mobi.settings import Settings
-from mobi.ui import font
+from mobi.terminal import CLOCK
 
 
 class Refused(Exception):
@@ -17,9 +19,8 @@ class Refused(Exception):
 
 
 def provision(board, options):
-    """``options``: parameters by name; "tmk" as 32 hexadecimal digits; "batch" and "trace" to begin with.
-
-    Parameters that are not named keep their value. Gives the key check value of the master key.
+    """``options``: parameters by name; "tmk" as 32 hexadecimal digits; "merchant_name" as GBK bytes
+    in hexadecimal; "batch" and "trace" to begin with; "now" in seconds since 2000. Parameters that are not named keep their value. Gives the key check value of the master key.
     """
     vault = Vault(board.vault_flash, board.flash_unit)
     if vault.mount() == Vault.EMPTY:
@@ -35,8 +36,10 @@ def provision(board, options):
     settings = Settings(vault)
     for name, value in options.items():
         if name == "tmk":
-            keys.install(bytes(int(value[i : i + 2], 16) for i in range(0, 32, 2)))
+            keys.install(unhexlify(value))
+        elif name == "now":
+            vault.put(CLOCK, int(value).to_bytes(4, "little"))
         elif name not in ("batch", "trace"):
-            settings.set(name, font.gbk(value) if name == "merchant_name" else value)
+            settings.set(name, unhexlify(value) if name == "merchant_name" else value)
     Access(vault, lambda: 0, board.random).install()
     return keys.master_kcv()

@@ -30,6 +30,9 @@ _FEED_MS = const(2000)
 _BEEP_MS = const(60)
 _MINUTE_MS = const(60000)
 
+# Where the vault keeps a time the terminal is sure to be past (s since 2000).
+CLOCK = b"t"
+
 # Names in the menus -> what they run.
 FLOWS = {
     "sale": sale.run,
@@ -122,9 +125,14 @@ class Terminal:
 
     def set_host_time(self, stamp):
         """Set the clock by the host's MMDDhhmmss."""
-        time = dates.of_host(stamp, self.journal.newest_time())
+        time = dates.of_host(stamp, self._known_time())
         if time is not None:
             self.set_time(time)
+
+    def _known_time(self):
+        # The clock of the board may know nothing after a power cut; the past is a lower bound.
+        stored = self.vault.get(CLOCK)
+        return max(self.journal.newest_time(), int.from_bytes(stored or b"", "little"))
 
     def beep(self):
         """A short beep."""
@@ -226,8 +234,8 @@ class Terminal:
         self.ui.prompt_ms = self.settings.get("prompt_seconds") * 1000
         if not verdict.usable:
             await self._service(verdict)
-        if self.now() < self.journal.newest_time():
-            self.set_time(self.journal.newest_time())
+        if self.now() < self._known_time():
+            self.set_time(self._known_time())
         online.recover(self)
         self.loop.spawn("housekeeping", self._housekeeping(), vital=True)
 

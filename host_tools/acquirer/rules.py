@@ -154,6 +154,12 @@ def personalities() -> Iterable[tuple[str, str]]:
     return ((name, text) for name, (text, _) in _PERSONALITIES.items())
 
 
+def personalities_table() -> str:
+    """The personalities as a Markdown table."""
+    lines = ["| name | the host |", "|---|---|"]
+    return "\n".join(lines + [f"| {name} | {text} |" for name, text in personalities()])
+
+
 # Magic amounts: the last two digits of a sale's or refund's amount in 分. Tails that prices often
 # have (all tens, .66, .88, .95, .99) stay ordinary.
 _DECLINES = (

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # What only the idle screen shows, in both languages.
 IDLE = ("确认=菜单", "ENTER=menu")
-_ITEMS_ON_SCREEN = 3
+NOT_SIGNED_ON = ("按任意键签到", "Key to sign on")
 
 
 class NoSuchItem(LookupError):
@@ -52,10 +52,14 @@ def choose(bench: Bench, label: str) -> None:
     path = _find(tree()[top], label.split("/"))
     if path is None:
         raise NoSuchItem(f"no menu has an item {label!r}; docs/menu-tree.txt lists them all")
-    if is_idle(bench):
-        bench.press("ENTER")
-    elif bench.shows(name):
-        path = path[-1:]
+    if not is_idle(bench) and bench.shows(name):
+        path = path[-1:]  # it is in the menu that is open
+    elif top == "main":
+        if any(bench.shows(text) for text in NOT_SIGNED_ON):
+            bench.press("DOWN")
+        else:
+            to_idle(bench)
+            bench.press("ENTER")
     for position, labels in path:
         bench.press(str((position + 1) % 10)) if position < 10 else _scroll(bench, position, labels)
 

@@ -17,6 +17,7 @@ DEFAULTS = {
     "tmk": "0123456789ABCDEFFEDCBA9876543210",
     "batch": 1,
     "trace": 1,
+    "now": 848620800,  # 2026-11-22, in seconds since 2000
 }
 
 _made: dict[str, tuple[bytes, bytes]] = {}
@@ -31,6 +32,7 @@ def provision(journal: Nor, vault: Nor, options: dict) -> None:
     from host_tools.bench.rig import Rig
     from host_tools.bench.unix import UnixBoard
 
+    options = dict(options, merchant_name=options["merchant_name"].encode("gbk").hex())
     config = json.dumps(options, sort_keys=True, ensure_ascii=True)
     key = f"{len(journal.mem)} {journal.unit} {config}"
     if key not in _made:

@@ -1,6 +1,7 @@
 """Card and PIN: swiped or keyed, shown masked, confirmed; the PIN becomes a PIN block at once."""
 
 from mobi.acquiring import security
+from mobi.devices import track2
 from mobi.ui.text import money
 
 _PAN_MIN = 13
@@ -17,22 +18,18 @@ def mask(pan):
     return pan[:6] + "*" * (len(pan) - 10) + pan[-4:]
 
 
-def luhn(pan):
-    """Is the check digit right?"""
-    total = 0
-    for i, digit in enumerate(reversed(pan)):
-        value = int(digit) * (2 if i % 2 else 1)
-        total += value - 9 if value > 9 else value
-    return total % 10 == 0
+def short(masked):
+    """A masked number for one row of the panel: 622202****0128."""
+    return masked[:6] + "****" + masked[-4:]
 
 
-def take_track(txn, track2):
+def take_track(txn, track):
     """Put a swiped track 2 (PAN=YYMM...) into ``txn``."""
-    pan, _, rest = track2.partition("=")
+    pan, _, rest = track.partition("=")
     txn.pan = pan
     txn.masked_pan = mask(pan)
     txn.expiry = rest[:4]
-    txn.track2 = track2
+    txn.track2 = track
     txn.entry = _STRIPE + "2"
 
 
@@ -45,7 +42,7 @@ async def ask(t, title, txn, swiped=None):
         swiped = await _read(t, title, txn)
     if swiped:
         take_track(txn, swiped)
-    await t.ui.pages(title, (t.tr("card_number"), txn.masked_pan, t.tr("enter_continues")))
+    await t.ui.pages(title, (t.tr("card_number"), short(txn.masked_pan), t.tr("enter_continues")))
 
 
 async def _read(t, title, txn):
@@ -69,7 +66,7 @@ async def _read(t, title, txn):
 
 async def _key_in(t, title, txn, first):
     pan = await t.ui.digits(title, t.tr("card_number"), _PAN_MAX, _PAN_MIN, start=first)
-    if not luhn(pan):
+    if not track2.luhn(pan):
         await t.ui.message(title, t.tr("card_number_wrong"), beep=True)
         return False
     while True:

@@ -1,7 +1,7 @@
 """Transaction query (交易查询): browse the batch, find by voucher number, totals. Changes nothing."""
 
 from mobi import transactions as tx
-from mobi.flows import guards
+from mobi.flows import cards
 from mobi.flows.online import Refused
 from mobi.ui.text import money, spread
 
@@ -72,7 +72,7 @@ async def details(t, txn):
         spread(t.tr("kind_is"), t.tr(tx.KIND_NAMES[txn.kind])),
         spread(t.tr("state_is"), t.state_text(txn)),
         spread("RMB", money(txn.amount)),
-        txn.masked_pan[:6] + "**" + txn.masked_pan[-4:],
+        cards.short(txn.masked_pan),
         spread(t.tr("batch_is"), "%06d" % txn.batch),
         t.date_text(txn.time),
         spread(t.tr("operator_is"), "%02d" % txn.operator),

@@ -64,7 +64,7 @@ def describe(t, txn):
     return (
         "%s %06d" % (t.tr(tx.KIND_NAMES[txn.kind]), txn.trace),
         "RMB " + money(txn.amount),
-        txn.masked_pan[:6] + "**" + txn.masked_pan[-4:],
+        cards.short(txn.masked_pan),
         t.tr("rrn_is"),
         "  " + txn.rrn,
         t.date_text(txn.time),
