@@ -235,6 +235,22 @@ def test_a_trace_used_for_something_else_is_refused_with_94():
     assert bank.code(other.sale(200)) == "00", "another terminal has its own traces"
 
 
+def test_every_answer_names_its_own_booking():
+    bank = Bank()
+    sale, sold = bank.sold(100)
+    voided = bank.send(bank.pos.void(sale))
+    undone = bank.send(bank.pos.reversal(bank.pos.last))
+    refunded = bank.send(bank.pos.refund(40, sold.get("37"), "1122"))
+    shown = bank.send(bank.pos.balance())
+    rows = bank.ledger().transactions
+    for row, answer, amount in zip(rows, (sold, voided, refunded, shown), (100, 100, 40, None),
+                                   strict=True):
+        assert (answer.get("37"), answer.get("38")) == (row.rrn, row.auth) != ("", "")
+        assert answer.get("4") == ("" if amount is None else f"{amount:012d}")
+    assert undone.get("37") == voided.get("37")
+    assert len({row.rrn for row in rows}) == len(rows)
+
+
 # Void
 
 

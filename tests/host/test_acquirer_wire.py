@@ -8,9 +8,6 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mobi import transactions as tx
-from mobi.acquiring import security as device_security
-from mobi.acquiring.messages import Composer
 
 from host_tools.acquirer import security
 from host_tools.acquirer.client import HEADER, TPDU
@@ -23,6 +20,9 @@ from host_tools.acquirer.codec import (
     mask_pan,
     masked,
 )
+from mobi import transactions as tx
+from mobi.acquiring import security as device_security
+from mobi.acquiring.messages import Composer
 from tests.host.acquirer_kit import CARDS, GOOD, Bank
 
 KEY = bytes.fromhex("0123456789ABCDEFFEDCBA9876543210")
