@@ -1,7 +1,7 @@
 """The acquirer's books in a database: terminals, transactions, double entry, batches, notices.
 
-SQLite by default, PostgreSQL (or another SQLAlchemy dialect with row locks) where several
-processes share one database. Correctness under concurrency rests on three things:
+SQLite by default, PostgreSQL where several machines share one database; other databases that
+SQLAlchemy knows are not tried. Correctness under concurrency rests on three things:
 
 * a request locks its terminal's row first, so requests of one terminal run one after another;
   then at most the original transaction(s), then one card, always in this order;
@@ -168,7 +168,7 @@ _move = update(cards).where(cards.c.card == bindparam("c")).values(
     balance=cards.c.balance + bindparam("by"))
 _posting = select(entries.c.account, entries.c.amount).where(
     entries.c.posting == bindparam("p"))
-_new = insert(transactions).returning(transactions.c.id)
+_new = insert(transactions)
 _new_entries = insert(entries)
 
 
@@ -322,7 +322,12 @@ class Books:
 
     def add(self, db: Connection, **values: Any) -> int:
         """Write a transaction; its id."""
-        return int(db.execute(_new, values).scalar_one())
+        key = db.execute(_new, values).inserted_primary_key
+        assert key is not None
+        row_id = int(key[0])
+        if row_id > LAST_ID:
+            raise DatabaseError("all reference numbers are used up: start a new database")
+        return row_id
 
     def set_transaction(self, db: Connection, row_id: int, **values: Any) -> None:
         """Change columns of a transaction."""

@@ -204,7 +204,6 @@ class _Told:
         if self._courier is not None:
             self._courier.poke()
         if self._show:
-            fresh = self._acquirer.trace.count - self._seen
-            for entry in list(self._acquirer.trace)[-fresh:] if fresh else []:
+            for entry in self._acquirer.trace.since(self._seen):
                 print(entry.text(), flush=True)
             self._seen = self._acquirer.trace.count

@@ -72,12 +72,16 @@ class Server(Loop):
                 self.drop(line, str(error))
 
     def _answer(self, came: list[tuple[Line, bytes]]) -> None:
+        seen = self.acquirer.trace.count
         groups = self.acquirer.handle_many([bytes(message) for _, message in came], self._now())
         at = now_ms()
-        for (line, message), group in zip(came, groups, strict=True):
+        asked = [entry for entry in self.acquirer.trace.since(seen) if entry.direction == ">"]
+        for place, ((line, message), group) in enumerate(zip(came, groups, strict=True)):
             if not group:
-                self.say(f"{line.name}: a message of {len(message)} bytes is not answered; the " +
-                         "trace says why")
+                why = f"a message of {len(message)} bytes"
+                if len(asked) == len(came):  # else the ring of the trace is too short
+                    why = str(asked[place])
+                self.say(f"{line.name}: not answered: {why}")
             for answer in group:
                 self._count += 1
                 heapq.heappush(self._waiting, (

@@ -28,8 +28,9 @@ def renewed(text: str) -> str:
         marks = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
         if len(marks.findall(text)) != 1:
             raise ValueError(f"<!-- {name} --> and <!-- /{name} --> must stand there once")
-        body = table()
-        text = marks.sub(lambda found, body=body: f"{found[1]}{body}\n{found[2]}", text)
+        before, rest = text.split(f"<!-- {name} -->\n", 1)
+        after = rest.split(f"<!-- /{name} -->", 1)[1]
+        text = f"{before}<!-- {name} -->\n{table()}\n<!-- /{name} -->{after}"
     return text
 
 

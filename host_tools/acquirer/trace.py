@@ -70,6 +70,11 @@ class Trace:
         self.count += 1
         self._entries.append(entry)
 
+    def since(self, count: int) -> list[Entry]:
+        """What was added after ``count`` was the count, as far as the ring still has it."""
+        fresh = min(self.count - count, len(self._entries))
+        return list(self._entries)[-fresh:] if fresh > 0 else []
+
     def text(self, details: bool = True) -> str:
         """All entries that are still there, oldest first."""
         return "\n".join(entry.text(details) for entry in self)

@@ -204,6 +204,19 @@ class RandomDays(RuleBasedStateMachine):
         assert self.bank.code(fact.client.reversal(fact.done, f4=f"{amount:012d}")) == expected, (
             fact, self.bank.why())
 
+    @precondition(lambda self: self.facts or self.lost)
+    @rule(pick=picks)
+    def query(self, pick):
+        facts = self.facts + self.lost
+        fact = facts[pick % len(facts)]
+        if fact in self.lost:
+            expected = "25"
+            if fact.batch == fact.client.batch:
+                fact.state = "barred"
+        else:
+            expected = {"approved": "00", "declined": "25"}.get(fact.state, "22")
+        assert self.bank.code(fact.client.query(fact.batch, fact.done.trace)) == expected
+
     @rule(at=clients_index)
     def sign_on_again(self, at):
         client = self.clients[at]
@@ -485,6 +498,16 @@ def test_what_was_answered_is_in_the_books_after_a_kill(tmp_path):
     assert {trace for _, trace in answered} <= booked
     assert ledger.balance("merchant") == len(booked)
     host.close()
+
+
+def test_reference_numbers_that_are_used_up_book_nothing(tmp_path, monkeypatch):
+    from host_tools.acquirer import books
+
+    bank = Bank()
+    bank.sold(1)
+    monkeypatch.setattr(books, "LAST_ID", 1)
+    assert bank.code(bank.pos.sale(1)) == "96" and "new database" in bank.why()
+    assert bank.states() == [("sale", "approved")]
 
 
 def test_fleet_cards_are_test_cards():

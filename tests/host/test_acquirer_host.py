@@ -241,6 +241,9 @@ def test_a_terminal_on_a_serial_port():
             bank.rule("sale", duplicate=True)
             terminal.put(terminal.client.sale(1))
             first, again = terminal.get(), terminal.get()
+            terminal.put(b"nonsense")
+            until(lambda: any("not answered: " in text and "too short" in text
+                              for text in server.said))
             assert first == again, "a host that keeps no rules sends it twice"
     terminal.close()
     assert bank.ledger().balance("merchant") == sum(range(1, 41)) + 1

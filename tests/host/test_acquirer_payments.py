@@ -1,5 +1,7 @@
 """Balance, sale, void, refund, reversal: every rule of the host, and the money behind it."""
 
+from datetime import datetime
+
 import pytest
 
 from tests.host.acquirer_kit import CARDS, GOOD, MERCHANT, Bank
@@ -96,6 +98,15 @@ def test_card_data_and_fields_are_checked(track, fields, code):
     bank = Bank()
     assert bank.code(bank.pos.sale(100, track=track, **fields)) == code, bank.why()
     assert bank.ledger().balance("merchant") == (100 if code == "00" else 0)
+
+
+def test_a_card_is_good_to_the_end_of_its_month():
+    bank = Bank()
+    bank.now = datetime(2030, 12, 31, 23, 59)
+    assert bank.code(bank.pos.sale(100)) == "00"
+    bank.later(minutes=1)
+    bank.pos.trace += 1
+    assert bank.code(bank.pos.sale(100)) == "54"
 
 
 def test_three_wrong_pins_block_the_card_until_tomorrow():
@@ -206,7 +217,8 @@ def test_the_same_request_again_gets_the_same_answer_and_books_nothing():
     assert first.fields == second.fields
     assert bank.ledger().balance("merchant") == 100 and len(bank.states()) == 1
     refused = bank.pos.sale(100, CARDS["empty"])
-    assert [bank.code(refused), bank.code(refused)] == ["51", "51"]
+    first, second = bank.send(refused), bank.send(refused)
+    assert first.fields == second.fields and first.get("39") == "51"
     shown = bank.pos.balance()
     assert bank.send(shown).get("54") == bank.send(shown).get("54") != ""
 
@@ -240,6 +252,7 @@ def test_every_answer_names_its_own_booking():
     sale, sold = bank.sold(100)
     voided = bank.send(bank.pos.void(sale))
     undone = bank.send(bank.pos.reversal(bank.pos.last))
+    void = bank.pos.last
     refunded = bank.send(bank.pos.refund(40, sold.get("37"), "1122"))
     shown = bank.send(bank.pos.balance())
     rows = bank.ledger().transactions
@@ -247,7 +260,9 @@ def test_every_answer_names_its_own_booking():
                                    strict=True):
         assert (answer.get("37"), answer.get("38")) == (row.rrn, row.auth) != ("", "")
         assert answer.get("4") == ("" if amount is None else f"{amount:012d}")
-    assert undone.get("37") == voided.get("37")
+    again = bank.send(bank.pos.reversal(void))
+    assert undone.get("37") == again.get("37") == voided.get("37")
+    assert sold.get("44") == "01020000   48021000   " and sold.get("63") == "CUP"
     assert len({row.rrn for row in rows}) == len(rows)
 
 
