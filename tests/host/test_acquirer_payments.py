@@ -445,6 +445,18 @@ def test_the_reversal_of_a_void_lets_the_sale_stand_again():
     assert bank.states() == [("sale", "voided"), ("void", "reversed"), ("void", "approved")]
 
 
+def test_a_card_may_be_overdrawn_by_the_reversal_of_a_void():
+    bank = Bank()
+    low = CARDS["low"]
+    sale, _ = bank.sold(10_00, card=low)
+    bank.send(bank.pos.void(sale))
+    void = bank.pos.last
+    bank.sold(10_00, card=low)
+    assert bank.code(bank.pos.reversal(void)) == "00", "the customer has spent it meanwhile"
+    assert bank.send(bank.pos.balance(low)).get("54") == "1002156D000000001000"
+    assert bank.ledger().balance("merchant") == 20_00
+
+
 def test_a_reversal_must_fit_what_it_undoes():
     bank = Bank()
     sale, _ = bank.sold(100)
