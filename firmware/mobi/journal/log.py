@@ -11,6 +11,7 @@ from mobi.journal import records
 from mobi.journal.medium import PAGE, SECTOR
 from mobi.journal.records import get24, get_number, put24, put_time
 from mobi.journal.ring import (
+    A_FIXED,
     BATCH,
     BY_MOUNT,
     CARRIED,
@@ -27,6 +28,7 @@ from mobi.journal.ring import (
     SEAL,
     SETTLE,
     STAGE,
+    TOUCHES_IN_HEAD,
     TRACE,
     JournalError,
     JournalFull,
@@ -267,6 +269,7 @@ class Journal(Startup):
         self.ordinal = self._batch_start = self._last_start = 1
         self.seq = self.inc = self.floor = 1
         self.wear = wear + 1
+        self._next_wear = wear
         self._previous = -1
         # The head alone is nothing yet: SEAL behind it makes it a journal.
         while True:
@@ -869,8 +872,8 @@ class Journal(Startup):
         out = []
         if self.medium.hold(self.chain[place + 1], 0):
             page = self.medium.page
-            for i in range(min(page[7], 6)):
-                out.append((get24(page, 38 + 4 * i), page[41 + 4 * i]))
+            for i in range(min(page[7], TOUCHES_IN_HEAD)):
+                out.append((get24(page, A_FIXED + 4 * i), page[A_FIXED + 3 + 4 * i]))
             if page[6] & PREVIOUS_TOUCHED_MORE:
                 out.append((-1, 0))
         return out
@@ -1317,6 +1320,7 @@ class Journal(Startup):
         if self._erased_pages == SECTOR // PAGE:
             self._ready = self._erasing
             self._erasing = -1
+            self._look_ahead(self._ready)
         return True
 
     def _give_up(self, sector):

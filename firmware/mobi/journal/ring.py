@@ -48,9 +48,9 @@ PAYLOAD_MAX = const(480)
 SMALL = const(32)
 
 # The first part of a head: read of every sector at start-up.
-A_FIXED = const(38)
+A_FIXED = const(41)
 A_MAX = const(64)
-TOUCHES_IN_HEAD = const(5)
+TOUCHES_IN_HEAD = const(4)
 BY_MOUNT = const(1)
 PREVIOUS_RESUMED = const(2)
 PREVIOUS_TOUCHED_MORE = const(4)
@@ -112,6 +112,8 @@ class Ring:
         # A sector that is erased and checked: the next head. -1: none.
         self._ready = -1
         self._ready_wear = 0
+        # Erases of the sector that comes after the head, or of one that was never used.
+        self._next_wear = 0
         # A sector that is erased and being checked; -1: none. And how many pages of it are.
         self._erasing = -1
         self._erased_pages = 0
@@ -403,6 +405,7 @@ class Ring:
                     return -1, 0
             wear = self._wear_of(sector) + 1
             if self.medium.erase(sector) and self._all_blank(sector):
+                self._look_ahead(sector)
                 return sector, wear
             self._retire(sector)
 
@@ -413,9 +416,17 @@ class Ring:
         return True
 
     def _wear_of(self, sector):
-        # Erases a sector has seen. An erased one has forgotten: the head's stands for it.
+        # Erases a sector has seen. An erased one has forgotten; the newest head remembers it.
         wear = self.head_wear(sector)
-        return self.wear if wear is None else wear
+        return self._next_wear if wear is None else wear
+
+    def _look_ahead(self, sector):
+        # What the head of ``sector`` must remember of the one after it.
+        following = self._pick(sector)
+        if following >= 0:
+            wear = self.head_wear(following)
+            if wear is not None:
+                self._next_wear = wear
 
     def head_wear(self, sector):
         """Erases that the head of ``sector`` counts; None when it has no head."""
@@ -454,10 +465,11 @@ class Ring:
         put24(rec, at + 29, self.ordinal)
         put24(rec, at + 32, self.next_trace)
         put24(rec, at + 35, self.batch)
+        put24(rec, at + 38, self._next_wear)
         for i in range(count):
             ordinal, how = touches[i]
-            put24(rec, at + 38 + 4 * i, ordinal)
-            rec[at + 41 + 4 * i] = how
+            put24(rec, at + A_FIXED + 4 * i, ordinal)
+            rec[at + A_FIXED + 3 + 4 * i] = how
         self._save(at + a, seq)
         end = at + a + rec[at + 5] - 4
         struct.pack_into("<I", rec, end, crc32(self.view[at + a : end]))
@@ -664,6 +676,6 @@ class Ring:
         self.batch = get24(info, 35)
         self.touches = []
         for i in range(info[7]):
-            self.touches.append((get24(info, 38 + 4 * i), info[41 + 4 * i]))
+            self.touches.append((get24(info, A_FIXED + 4 * i), info[A_FIXED + 3 + 4 * i]))
         self._restore(view[a:end], struct.unpack_from("<I", info, 8)[0])
         return True

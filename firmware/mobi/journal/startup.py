@@ -29,6 +29,7 @@ from mobi.journal.ring import (
     RESUMED,
     SEAL,
     SMALL,
+    TOUCHES_IN_HEAD,
     VERSION,
     JournalFull,
     Ring,
@@ -94,7 +95,7 @@ class Startup(Ring):
             self.firsts[s] = get24(page, 29)
             self.traces[s] = get24(page, 32)
             if page[7]:
-                touches[s] = bytes(page[38 : 38 + 4 * page[7]])
+                touches[s] = bytes(page[A_FIXED : A_FIXED + 4 * min(page[7], TOUCHES_IN_HEAD)])
         self._seqs = seqs
         try:
             return self._follow(seqs, distances, previous_ends, flags, touches, blank == n, other)
@@ -306,6 +307,7 @@ class Startup(Ring):
                 self.seq = seq
                 self._seed = seed
                 self.wear = self.head_wear(s) or 0
+                self._next_wear = get24(self.medium.page, 38)
                 if not self.medium.read(s, 12, self._four):
                     continue
                 self.inc = struct.unpack_from("<I", self._four, 0)[0]
@@ -328,6 +330,7 @@ class Startup(Ring):
                     self._seed = stretch_seed
                     if resumed:
                         self.ends[s] = RESUMED | 1
+                        self._next_wear += 1  # every start-up erases the next sector again
                         if start + FRAME > end:
                             end = start + FRAME + self._length_at(s, start)
                 self._see_incarnations(s, stop)

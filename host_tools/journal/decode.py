@@ -1,0 +1,547 @@
+"""Reads a journal image: finds the log as a start-up would and replays it into transactions.
+
+An independent reader: it shares nothing with the firmware. Where the firmware starts from the
+checkpoint in the newest head, this one replays everything from the oldest sector on and then
+compares its result with every checkpoint it comes past.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from host_tools.journal import layout
+from host_tools.journal.layout import SECTOR, Head, Record, Sector, moment, u24
+
+KIND_NAMES = {1: "sale", 2: "void", 3: "refund", 4: "balance"}
+STATE_NAMES = {
+    1: "pending",
+    2: "approved",
+    3: "declined",
+    4: "reversal_due",
+    5: "reversed",
+    6: "unknown",
+    7: "released",
+    8: "absent",
+}
+EVENT_NAMES = {
+    1: "begin",
+    2: "approve",
+    3: "decline",
+    4: "reverse",
+    5: "attempt",
+    6: "undone",
+    7: "lose",
+    8: "release",
+    9: "drop",
+    10: "print",
+}
+# What an event does to a state; what is not here changes nothing.
+STEPS = {
+    ("pending", "approve"): "approved",
+    ("pending", "decline"): "declined",
+    ("pending", "reverse"): "reversal_due",
+    ("pending", "lose"): "unknown",
+    ("pending", "drop"): "absent",
+    ("reversal_due", "reverse"): "reversal_due",
+    ("reversal_due", "attempt"): "reversal_due",
+    ("reversal_due", "undone"): "reversed",
+    ("reversal_due", "release"): "released",
+    ("reversal_due", "approve"): "approved",
+    ("unknown", "approve"): "approved",
+    ("unknown", "decline"): "declined",
+    ("unknown", "drop"): "absent",
+    ("unknown", "release"): "released",
+    ("approved", "print"): "approved",
+    ("declined", "print"): "declined",
+}
+OPEN = ("pending", "reversal_due", "unknown")
+_HALF = 1 << 31
+_MASK = (1 << 32) - 1
+
+
+@dataclass
+class Transaction:
+    """A transaction as the journal tells it. Amounts in 分."""
+
+    ordinal: int
+    trace: int
+    batch: int
+    kind: str
+    amount: int
+    time: datetime
+    operator: int
+    supervisor: int | None
+    entry: str
+    masked_pan: str
+    state: str = "pending"
+    rrn: str = ""
+    auth: str = ""
+    code: str = ""
+    host_time: str = ""
+    settle_date: str = ""
+    institutions: bytes = b""
+    host_text: bytes = b""
+    approved_amount: int | None = None
+    original_trace: int = 0
+    original_batch: int = 0
+    original_rrn: str = ""
+    original_date: str = ""
+    original_auth: str = ""
+    reason: str = ""
+    attempts: int = 0
+    printed: int = 0
+    note: int = 0
+    extra: bytes = b""
+    has_pan: bool = False
+    target: int | None = None
+    history: list[tuple[str, datetime]] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        number = f"{self.batch:06d}/{self.trace:06d}"
+        amount = f"{self.amount // 100}.{self.amount % 100:02d}"
+        return f"{number} {self.kind} {amount} {self.masked_pan or '-'} {self.state}"
+
+
+@dataclass
+class Note:
+    """An audit record or a note about a case."""
+
+    serial: int
+    time: datetime
+    kind: bytes
+    payload: bytes
+    ordinal: int | None
+
+
+@dataclass
+class Settlement:
+    """A batch that was closed."""
+
+    batch: int
+    next_batch: int
+    time: datetime
+    payload: bytes
+
+
+@dataclass
+class Journal:
+    """What an image holds. ``verdict``: clean, repaired, damaged, empty, foreign or version."""
+
+    verdict: str
+    transactions: list[Transaction] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    settlements: list[Settlement] = field(default_factory=list)
+    damage: list[str] = field(default_factory=list)
+    torn: list[tuple[int, int, int]] = field(default_factory=list)  # sector, begin, end
+    sectors: list[Sector] = field(default_factory=list)
+    chain: list[int] = field(default_factory=list)
+    bad: list[int] = field(default_factory=list)
+    batch: int = 0
+    next_trace: int = 0
+    ordinal: int = 0
+    batch_start: int = 0
+    stage: tuple[int, bytes] | None = None
+    floor: int = 0
+    start_ups: int = 0
+
+    @property
+    def wear(self) -> list[int | None]:
+        """Erases of every sector as its head counts them; None without a head."""
+        return [None if s.head is None else s.head.wear for s in self.sectors]
+
+    @property
+    def unfinished(self) -> list[Transaction]:
+        """Transactions that still need an answer, a reversal or a decision."""
+        return [t for t in self.transactions if t.state in OPEN]
+
+    @property
+    def totals(self) -> dict[str, tuple[int, int]]:
+        """Count and amount of the approved sales, voids and refunds of the open batch."""
+        sums = {"sale": (0, 0), "void": (0, 0), "refund": (0, 0)}
+        for t in self.transactions:
+            stands = t.state in ("approved", "voided", "refunded")
+            if t.kind in sums and stands and self._is_open(t):
+                count, amount = sums[t.kind]
+                value = t.amount if t.approved_amount is None else t.approved_amount
+                sums[t.kind] = count + 1, amount + value
+        return sums
+
+    def _is_open(self, t: Transaction) -> bool:
+        return 0 < (self.ordinal - t.ordinal) & 0xFFFFFF <= (
+            (self.ordinal - self.batch_start) & 0xFFFFFF
+        )
+
+
+def decode(image: bytes) -> Journal:
+    """Take an image apart. Never raises, whatever the bytes are."""
+    count = len(image) // SECTOR
+    raw = [image[i * SECTOR : (i + 1) * SECTOR] for i in range(count)]
+    sectors = [layout.take_apart(data, i) for i, data in enumerate(raw)]
+    journal = Journal("empty", sectors=sectors)
+    heads = [s.head for s in sectors if s.head is not None]
+    order = sorted(heads, key=lambda h: _age(heads[0], h))
+    dropped = 0
+    copied = False
+    for head in order:
+        sealed = any(
+            r.offset >= head.entry_end and r.counts for r in sectors[head.sector].records
+        )
+        if sealed:
+            break
+        if head.checkpoint is not None and not head.by_mount and not _stale(head, sectors):
+            copied = True
+            break
+        dropped += 1
+    else:
+        journal.verdict = _nothing(raw, heads)
+        return journal
+    _follow(journal, order[dropped:], raw)
+    _replay(journal)
+    torn = [t for t in journal.torn if t[0] == journal.chain[-1]]
+    if journal.damage:
+        journal.verdict = "damaged"
+    else:
+        journal.verdict = "repaired" if torn or dropped or copied else "clean"
+    return journal
+
+
+def _age(reference: Head, head: Head) -> int:
+    # Sequence numbers live on a circle.
+    return -(((head.sequence - reference.sequence + _HALF) & _MASK) - _HALF)
+
+
+def _stale(head: Head, sectors: list[Sector]) -> bool:
+    # A start-up that did not see this head went on in the sector before it.
+    before = (head.sequence - head.distance) & _MASK
+    for s in sectors:
+        if s.head is not None and s.head.sequence == before and s.head is not head:
+            for r in s.records:
+                if r.kind == 11 and r.offset >= head.previous_end:
+                    return True
+    return False
+
+
+def _nothing(raw: list[bytes], heads: list[Head]) -> str:
+    if any(d[:3] == layout.MAGIC and d[3] != layout.VERSION for d in raw):
+        return "version"
+    if heads:
+        return "empty" if all(h.by_mount and not h.distance for h in heads) else "foreign"
+    return "empty" if all(not d[:64].strip(b"\xff") for d in raw) else "foreign"
+
+
+def _follow(journal: Journal, order: list[Head], raw: list[bytes]) -> None:
+    # The chain of sectors from the newest back, and which of their records count.
+    newest = order[0]
+    floor = newest.floor
+    for r in journal.sectors[newest.sector].records:
+        if r.kind == 7 and r.counts:
+            floor = int.from_bytes(r.payload[:4], "little")
+    journal.floor = floor
+    chain = [newest]
+    ends = {newest.sector: SECTOR}
+    reach = (newest.sequence - floor) & _MASK
+    want = newest.distance
+    for head in order[1:]:
+        age = (newest.sequence - head.sequence) & _MASK
+        if not want or want > reach or age > reach:
+            break
+        if age < want or head.sector in ends:
+            continue
+        if age > want:
+            journal.damage.append(f"the sector before sector {chain[-1].sector} is missing")
+            ends[head.sector] = SECTOR
+        else:
+            ends[head.sector] = chain[-1].previous_end
+        chain.append(head)
+        want = age + head.distance if head.distance else 0
+    if want and want <= reach:
+        journal.damage.append(f"the sector before sector {chain[-1].sector} is missing")
+    chain.reverse()
+    journal.chain = [head.sector for head in chain]
+    number = 0
+    for head in chain:
+        if ends[head.sector] != SECTOR:
+            journal.sectors[head.sector] = layout.take_apart(
+                raw[head.sector], head.sector, ends[head.sector]
+            )
+        sector = journal.sectors[head.sector]
+        for r in sector.records:
+            r.number = number
+            number += 1
+        journal.records += sector.records
+        for begin, end in sector.torn:
+            journal.torn.append((head.sector, begin, end))
+            # Behind the last record of the newest sector it is a torn end, elsewhere damage.
+            if head is not chain[-1] or begin < sector.end:
+                journal.damage.append(f"sector {head.sector}, offset {begin}: no record")
+
+
+class _Replay:
+    def __init__(self, journal: Journal, first: Head) -> None:
+        self.journal = journal
+        self.known: dict[int, Transaction] = {}
+        self.ordinal = first.ordinal
+        self.trace = first.trace
+        self.batch = first.batch
+        c = first.checkpoint
+        self.batch_start = c.batch_start if c else first.ordinal
+        self.stage: tuple[int, bytes] | None = None
+        self.notes: dict[int, Note] = {}
+        self.seen_settlements: set[bytes] = set()
+
+    def apply(self, r: Record) -> None:
+        p = r.payload
+        if r.kind == 1:
+            txn, _ = _intent(p, 0)
+            txn.history.append(("begin", txn.time))
+            self.known[txn.ordinal] = txn
+            self.ordinal = (txn.ordinal + 1) & 0xFFFFFF
+            self.trace = txn.trace % 999999 + 1
+        elif r.kind == 2:
+            self._carried(p)
+        elif r.kind == 3:
+            serial = u24(p, 0)
+            about = u24(p, 8)
+            self.notes[serial] = Note(
+                serial,
+                moment(int.from_bytes(p[3:7], "little")),
+                p[7:8],
+                p[11:],
+                None if about == 0xFFFFFF else about,
+            )
+        elif r.kind == 4:
+            self.trace = u24(p, 0)
+        elif r.kind == 5:
+            self.stage = p[0], p[1:]
+        elif r.kind == 6:
+            self._settle(p)
+        elif r.kind == 8:
+            if p[0] not in self.journal.bad:
+                self.journal.bad.append(p[0])
+        elif r.kind == 9:
+            self.batch = u24(p, 0)
+        elif r.kind > 16:
+            self._event(r.kind - 16, p)
+
+    def _settle(self, p: bytes) -> None:
+        if p[1:] not in self.seen_settlements:  # a copy that was carried along is no second one
+            self.seen_settlements.add(p[1:])
+            self.journal.settlements.append(
+                Settlement(
+                    u24(p, 4), u24(p, 1), moment(int.from_bytes(p[7:11], "little")), p[11:]
+                )
+            )
+        if not p[0]:
+            self.batch = u24(p, 1)
+            self.batch_start = self.ordinal
+            self.stage = None
+
+    def _carried(self, p: bytes) -> None:
+        at = 6 + 5 * p[5]
+        txn, end = _intent(p, at)
+        _outcome(p, end, txn)
+        txn.state = STATE_NAMES[p[0]]
+        txn.attempts, txn.printed = p[1], p[2]
+        txn.reason = p[3:5].decode("ascii", "replace").strip()
+        for i in range(6, at, 5):
+            name = EVENT_NAMES.get(p[i], f"event {p[i]}")
+            txn.history.append((name, moment(int.from_bytes(p[i + 1 : i + 5], "little"))))
+        before = self.known.get(txn.ordinal)
+        if before is not None:
+            if before.state != txn.state:
+                said = f"carried along as {txn.state}, but its events say {before.state}"
+                self.journal.damage.append(f"transaction {txn.trace:06d} was {said}")
+            txn.history = before.history
+        self.known[txn.ordinal] = txn
+
+    def _event(self, number: int, p: bytes) -> None:
+        txn = self.known.get(u24(p, 0))
+        if txn is None:
+            return  # it began in a sector that was given up
+        name = EVENT_NAMES[number]
+        state = STEPS.get((txn.state, name))
+        if state is None:
+            self.journal.damage.append(f"transaction {txn.trace:06d}: {name} while {txn.state}")
+            return
+        txn.state = state
+        txn.history.append((name, moment(int.from_bytes(p[3:7], "little"))))
+        if name in ("approve", "decline"):
+            _outcome(p, 7, txn)
+        elif name == "reverse":
+            txn.reason = p[7:9].decode("ascii", "replace").strip()
+            if len(p) >= 15:
+                txn.auth = p[9:15].decode("ascii", "replace")
+        elif name == "attempt":
+            txn.attempts = p[7]
+        elif name in ("undone", "drop"):
+            txn.code = p[7:9].decode("ascii", "replace").strip()
+        elif name == "release":
+            txn.supervisor = None if p[7] == 255 else p[7]
+            txn.note = p[8]
+        elif name == "print":
+            txn.printed = p[7]
+
+
+def _replay(journal: Journal) -> None:
+    heads = {s: journal.sectors[s].head for s in journal.chain}
+    first = heads[journal.chain[0]]
+    assert first is not None
+    replay = _Replay(journal, first)
+    sector = -1
+    for r in journal.records:
+        if r.sector != sector:
+            sector = r.sector
+            head = heads[sector]
+            if head is not None:
+                _compare(journal, replay, head)
+        if r.kind == 11 and r.counts:
+            journal.start_ups += 1
+        if r.counts and r.kind != 11:
+            try:
+                replay.apply(r)
+            except (IndexError, KeyError, layout.Malformed):
+                r.counts = False
+                journal.damage.append(f"sector {r.sector}, offset {r.offset}: malformed {r.name}")
+    known = replay.known
+    journal.ordinal = replay.ordinal
+    journal.batch_start = replay.batch_start
+    journal.batch = replay.batch
+    journal.next_trace = replay.trace
+    journal.stage = replay.stage
+    journal.notes = [replay.notes[serial] for serial in sorted(replay.notes)]
+    approved = [t for t in known.values() if t.state == "approved"]
+    undone = {t.target for t in approved if t.kind == "void"}
+    refunded = {t.target for t in approved if t.kind == "refund"}
+    transactions = sorted(
+        known.values(), key=lambda t: -((journal.ordinal - t.ordinal) & 0xFFFFFF)
+    )
+    for t in transactions:
+        if t.state == "approved":
+            if t.ordinal in undone:
+                t.state = "voided"
+            elif t.ordinal in refunded:
+                t.state = "refunded"
+            elif not journal._is_open(t):
+                t.state = "settled"
+    journal.transactions = transactions
+
+
+def _compare(journal: Journal, replay: _Replay, head: Head) -> None:
+    # Does the checkpoint say what the records before it say?
+    here = f"the head of sector {head.sector}"
+    if head.checkpoint is None:
+        journal.damage.append(f"{here} has no readable checkpoint")
+        return
+    for name, wanted in (
+        ("ordinal", replay.ordinal),
+        ("trace", replay.trace),
+        ("batch", replay.batch),
+    ):
+        if getattr(head, name) != wanted:
+            journal.damage.append(
+                f"{here} says {name} {getattr(head, name)}, the records before it {wanted}"
+            )
+    if head.checkpoint.batch_start != replay.batch_start:
+        journal.damage.append(f"{here} has the batch begin somewhere else than the records")
+    for kept in head.checkpoint.kept:
+        txn = replay.known.get(kept.ordinal)
+        if txn is not None and txn.state != STATE_NAMES.get(kept.state):
+            said = f"is {STATE_NAMES.get(kept.state)}, the records before it say {txn.state}"
+            journal.damage.append(f"{here} says transaction {txn.trace:06d} {said}")
+    for number in head.checkpoint.bad:
+        if number not in journal.bad:
+            journal.bad.append(number)
+    # After damage go on with what the checkpoint says.
+    replay.ordinal, replay.trace, replay.batch = head.ordinal, head.trace, head.batch
+    replay.batch_start = head.checkpoint.batch_start
+
+
+def _digits(p: bytes, at: int, size: int) -> str:
+    if at + size > len(p):
+        raise layout.Malformed
+    return p[at : at + size].hex()
+
+
+def _string(p: bytes, at: int, size: int) -> str:
+    if at + size > len(p):
+        raise layout.Malformed
+    return p[at : at + size].decode("ascii", "replace")
+
+
+def _intent(p: bytes, at: int) -> tuple[Transaction, int]:
+    options = int.from_bytes(p[at + 3 : at + 5], "little")
+    size = p[at + 26]
+    shown = _digits(p, at + 27, 5)
+    kind = KIND_NAMES.get(p[at + 5])
+    if kind is None:
+        raise layout.Malformed
+    txn = Transaction(
+        ordinal=u24(p, at),
+        kind=kind,
+        trace=u24(p, at + 6),
+        batch=u24(p, at + 9),
+        amount=int.from_bytes(p[at + 12 : at + 17], "little"),
+        time=moment(int.from_bytes(p[at + 17 : at + 21], "little")),
+        operator=p[at + 21],
+        supervisor=None if p[at + 22] == 255 else p[at + 22],
+        entry=f"{int.from_bytes(p[at + 23 : at + 25], 'little'):03d}",
+        note=p[at + 25],
+        masked_pan=shown[:6] + "*" * (size - 10) + shown[6:] if size else "",
+    )
+    end = at + 32
+    if options & 1:
+        txn.has_pan = True
+        end += 16
+    if options & 2:
+        txn.original_trace, txn.original_batch = u24(p, end), u24(p, end + 3)
+        end += 6
+    if options & 4:
+        txn.original_rrn = _digits(p, end, 6)
+        end += 6
+    if options & 8:
+        txn.original_rrn = _string(p, end, 12)
+        end += 12
+    if options & 16:
+        txn.original_date = _digits(p, end, 2)
+        end += 2
+    if options & 32:
+        txn.original_auth = _string(p, end, 6)
+        end += 6
+    if options & 64:
+        txn.extra = p[end + 1 : end + 1 + p[end]]
+        end += 1 + p[end]
+    return txn, end
+
+
+def _outcome(p: bytes, at: int, txn: Transaction) -> None:
+    options = int.from_bytes(p[at : at + 2], "little")
+    txn.code = _string(p, at + 2, 2).strip()
+    end = at + 4
+    if options & 1:
+        txn.rrn = _digits(p, end, 6)
+        end += 6
+    if options & 2:
+        txn.rrn = _string(p, end, 12)
+        end += 12
+    if options & 4:
+        txn.auth = _string(p, end, 6)
+        end += 6
+    if options & 8:
+        txn.host_time = _digits(p, end, 5)
+        end += 5
+    if options & 16:
+        txn.settle_date = _digits(p, end, 2)
+        end += 2
+    if options & 32:
+        txn.institutions = p[end + 1 : end + 1 + p[end]]
+        end += 1 + p[end]
+    if options & 64:
+        txn.host_text = p[end + 1 : end + 1 + p[end]]
+        end += 1 + p[end]
+    if options & 128:
+        txn.approved_amount = int.from_bytes(p[end : end + 5], "little")
+        end += 5
+    if options & 256:
+        txn.target = u24(p, end)
