@@ -26,6 +26,10 @@ _ARGUMENTS = {
     0xA8: 1, 0xD3: 1, 0xD5: 1, 0xD9: 1, 0xDA: 1, 0xDB: 1,
 }
 _HORIZONTAL, _VERTICAL, _BY_PAGE = 0, 1, 2
+# For each bit of a byte of the display memory: the byte as the digit "0" or "1".
+_DIGIT = tuple(bytes(0x30 | byte >> bit & 1 for byte in range(256)) for bit in range(8))
+
+Cell = tuple[str, int, bool]  # character, columns it takes, dark on light?
 
 
 @functools.cache
@@ -39,6 +43,34 @@ def _shapes() -> tuple[dict[tuple[int, ...], str], dict[tuple[int, ...], str]]:
         (narrow if code < 0x80 else wide).setdefault(tuple(rows), chr(code))
     del wide[(0,) * 16]  # an empty double cell is two spaces
     return narrow, wide
+
+
+@functools.lru_cache(4096)  # a test looks at the same rows over and over
+def _cells_of(lines: tuple[int, ...]) -> tuple[Cell, ...]:
+    # What 16 lines of pixels show, from the left.
+    narrow, wide = _shapes()
+
+    def cell(column: int, width: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        shift = WIDTH - 8 * column - width
+        mask = (1 << width) - 1
+        plain = tuple(line >> shift & mask for line in lines)
+        return plain, tuple(bits ^ mask for bits in plain)
+
+    found: list[Cell] = []
+    column = 0
+    while column < COLUMNS:
+        if column < COLUMNS - 1:
+            plain, inverse = cell(column, 16)
+            if plain in wide or inverse in wide:
+                inverted = plain not in wide
+                found.append((wide[inverse if inverted else plain], 2, inverted))
+                column += 2
+                continue
+        plain, inverse = cell(column, 8)
+        inverted = inverse in narrow
+        found.append((narrow.get(inverse if inverted else plain, "?"), 1, inverted))
+        column += 1
+    return tuple(found)
 
 
 class Panel:
@@ -58,6 +90,7 @@ class Panel:
 
     def _reset(self) -> None:
         # The reset values of the data sheet; the memory holds noise after power-on.
+        self._seen: list[int] | None = None  # the pixels, until something changes
         self._memory = bytearray(self._noise.randbytes(WIDTH * 8))
         self._command = bytearray()
         self._mode = _BY_PAGE
@@ -117,6 +150,7 @@ class Panel:
         return mine
 
     def _execute(self, data: bytes) -> None:
+        self._seen = None
         at = 0
         while at < len(data):
             control = data[at]
@@ -214,6 +248,8 @@ class Panel:
 
     def pixels(self) -> list[int]:
         """64 rows from the top, each an integer of 128 bits, the leftmost pixel in the highest."""
+        if self._seen is not None:
+            return self._seen
         if not self.lit:
             return [0] * HEIGHT
         full = (1 << WIDTH) - 1
@@ -221,45 +257,20 @@ class Panel:
         for y in range(HEIGHT):
             com = y if self._mirror_lines else HEIGHT - 1 - y
             line = (com + self._start_line + self._offset) % HEIGHT
-            at, bit = line // 8 * WIDTH, line % 8
-            row = 0
-            for column in range(WIDTH):
-                row = row << 1 | self._memory[at + column] >> bit & 1
+            at = line // 8 * WIDTH
+            row = int(self._memory[at : at + WIDTH].translate(_DIGIT[line % 8]), 2)
             if self._everything_lit:
                 row = full
             rows.append(row ^ full if self._inverted else row)
+        self._seen = rows
         return rows
 
     def pixel(self, x: int, y: int) -> bool:
         """Is the pixel lit? 0, 0 is at the top left."""
         return bool(self.pixels()[y] >> (WIDTH - 1 - x) & 1)
 
-    def _cells(self, row: int) -> list[tuple[str, int, bool]]:
-        # What row shows: (character, columns it takes, inverted?) from the left.
-        lines = self.pixels()[16 * row : 16 * row + 16]
-        narrow, wide = _shapes()
-
-        def cell(column: int, width: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-            shift = WIDTH - 8 * column - width
-            mask = (1 << width) - 1
-            plain = tuple(line >> shift & mask for line in lines)
-            return plain, tuple(bits ^ mask for bits in plain)
-
-        found = []
-        column = 0
-        while column < COLUMNS:
-            if column < COLUMNS - 1:
-                plain, inverse = cell(column, 16)
-                if plain in wide or inverse in wide:
-                    inverted = plain not in wide
-                    found.append((wide[inverse if inverted else plain], 2, inverted))
-                    column += 2
-                    continue
-            plain, inverse = cell(column, 8)
-            inverted = inverse in narrow
-            found.append((narrow.get(inverse if inverted else plain, "?"), 1, inverted))
-            column += 1
-        return found
+    def _cells(self, row: int) -> tuple[Cell, ...]:
+        return _cells_of(tuple(self.pixels()[16 * row : 16 * row + 16]))
 
     def text(self) -> list[str]:
         """The four rows as text, blanks at their ends cut off; ``?`` for what is no character."""
