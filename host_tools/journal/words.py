@@ -1,0 +1,196 @@
+"""The journal in sentences, Chinese or English: one per record."""
+
+from __future__ import annotations
+
+from host_tools.journal.decode import EVENT_NAMES, Journal, Transaction
+from host_tools.journal.layout import Record, moment, u24
+
+KINDS = {
+    "zh": {"sale": "消费", "void": "撤销", "refund": "退货", "balance": "余额查询"},
+    "en": {"sale": "sale", "void": "void", "refund": "refund", "balance": "balance enquiry"},
+}
+STATES = {
+    "zh": {
+        "pending": "等待应答",
+        "approved": "已批准",
+        "declined": "被拒绝",
+        "reversal_due": "待冲正",
+        "reversed": "已冲正",
+        "unknown": "结果未知",
+        "released": "已解除",
+        "absent": "未发生",
+        "voided": "已撤销",
+        "refunded": "已退货",
+        "settled": "已结算",
+    },
+    "en": {
+        "pending": "waiting for the answer",
+        "approved": "approved",
+        "declined": "declined",
+        "reversal_due": "reversal due",
+        "reversed": "reversed",
+        "unknown": "outcome unknown",
+        "released": "released",
+        "absent": "no money moved",
+        "voided": "voided",
+        "refunded": "refunded",
+        "settled": "settled",
+    },
+}
+_EVENTS = {
+    "zh": {
+        "approve": "{who} 主机批准, 应答码 {code}, 参考号 {rrn}",
+        "decline": "{who} 主机拒绝, 应答码 {code}",
+        "reverse": "{who} 没有可信的应答 (原因 {reason}), 必须冲正",
+        "attempt": "{who} 第 {attempts} 次发送冲正",
+        "undone": "{who} 冲正完成, 应答码 {code}",
+        "lose": "{who} 没有应答, 结果未知, 不会重发",
+        "release": "{who} 主管 {supervisor} 放弃处理, 理由 {note}",
+        "drop": "{who} 确定没有发生扣款",
+        "print": "{who} 凭条已打印 ({copies})",
+    },
+    "en": {
+        "approve": "{who} was approved by the host, code {code}, reference {rrn}",
+        "decline": "{who} was declined by the host, code {code}",
+        "reverse": "{who} has no answer that can be trusted (reason {reason}): to be reversed",
+        "attempt": "reversal of {who}: try {attempts}",
+        "undone": "{who} was reversed, code {code}",
+        "lose": "{who} has no answer; the outcome is unknown and it is not sent again",
+        "release": "supervisor {supervisor} gave {who} up, reason {note}",
+        "drop": "no money moved for {who}",
+        "print": "receipt of {who} printed (copies {copies})",
+    },
+}
+_OTHERS = {
+    "zh": {
+        "begin": "{who} 开始: {amount} 元, 卡 {pan}, 操作员 {operator}",
+        "carried": "{who} 从将被擦除的扇区带到这里, 状态 {state}",
+        "note": "记录 {note_kind}: {text}",
+        "trace": "下一个流水号 {trace:06d}",
+        "stage": "结算到第 {stage} 步",
+        "settle": "批次 {batch:06d} 已结算, 下一批次 {next:06d}",
+        "settle_copy": "批次 {batch:06d} 的结算记录带到这里",
+        "floor": "更早的扇区不再使用",
+        "retire": "扇区 {sector} 损坏, 停用",
+        "batch": "批次号改为 {batch:06d}",
+        "seal": "新扇区生效",
+        "resume": "开机: 此前的记录到此为止",
+        "void": "(此前断电时的记录, 不算数) {inner}",
+        "torn": "扇区 {sector} 偏移 {begin}: {size} 字节不是完整的记录",
+        "unknown": "交易 #{ordinal}",
+    },
+    "en": {
+        "begin": "{who} begins: {amount} yuan, card {pan}, operator {operator}",
+        "carried": "{who} is carried along from a sector about to be erased, {state}",
+        "note": "note {note_kind}: {text}",
+        "trace": "the next trace number is {trace:06d}",
+        "stage": "the settlement has reached stage {stage}",
+        "settle": "batch {batch:06d} is settled, the next one is {next:06d}",
+        "settle_copy": "the settlement of batch {batch:06d} is carried along",
+        "floor": "older sectors are given up",
+        "retire": "sector {sector} failed and is retired",
+        "batch": "the batch number becomes {batch:06d}",
+        "seal": "the new sector counts",
+        "resume": "power on: what came before ends here",
+        "void": "(from before a power cut, does not count) {inner}",
+        "torn": "sector {sector}, offset {begin}: {size} bytes are no whole record",
+        "unknown": "transaction #{ordinal}",
+    },
+}
+
+
+def money(amount: int) -> str:
+    """分 as yuan."""
+    return f"{amount // 100}.{amount % 100:02d}"
+
+
+def who(txn: Transaction, language: str) -> str:
+    """A transaction in a sentence."""
+    return f"{KINDS[language][txn.kind]} {txn.trace:06d}"
+
+
+def sentence(record: Record, journal: Journal, language: str) -> str:
+    """What a record says."""
+    texts = _OTHERS[language]
+    known = {t.ordinal: t for t in journal.transactions}
+    p = record.payload
+    if not record.counts:
+        return texts["void"].format(inner=record.name)
+    if record.kind > 16:
+        name = EVENT_NAMES[record.kind - 16]
+        txn = known.get(u24(p, 0))
+        subject = (
+            texts["unknown"].format(ordinal=u24(p, 0)) if txn is None else who(txn, language)
+        )
+        return _EVENTS[language][name].format(who=subject, **_event(name, p))
+    if record.kind in (1, 2):
+        at = 6 + 5 * p[5] if record.kind == 2 else 0
+        txn = known.get(u24(p, at))
+        if txn is None:
+            return texts["unknown"].format(ordinal=u24(p, at))
+        return texts["begin" if record.kind == 1 else "carried"].format(
+            who=who(txn, language),
+            amount=money(txn.amount),
+            pan=txn.masked_pan or "-",
+            operator=f"{txn.operator:02d}",
+            state=STATES[language][txn.state],
+        )
+    values: dict[str, object] = {}
+    name = record.name
+    if name == "note":
+        values = {
+            "note_kind": p[7:8].decode("ascii", "replace"),
+            "text": p[11:].decode("gbk", "replace"),
+        }
+    elif name == "trace":
+        values = {"trace": u24(p, 0)}
+    elif name == "stage":
+        values = {"stage": p[0]}
+    elif name == "settle":
+        name = "settle_copy" if p[0] else "settle"
+        values = {"batch": u24(p, 4), "next": u24(p, 1)}
+    elif name == "retire":
+        values = {"sector": p[0]}
+    elif name == "batch":
+        values = {"batch": u24(p, 0)}
+    return texts[name].format(**values)
+
+
+def _event(name: str, p: bytes) -> dict[str, object]:
+    values: dict[str, object] = {}
+    if name in ("approve", "decline"):
+        values = {"code": p[9:11].decode("ascii", "replace"), "rrn": _rrn(p)}
+    elif name == "reverse":
+        values = {"reason": p[7:9].decode("ascii", "replace")}
+    elif name == "attempt":
+        values = {"attempts": p[7]}
+    elif name in ("undone", "drop"):
+        values = {"code": p[7:9].decode("ascii", "replace")}
+    elif name == "release":
+        values = {"supervisor": f"{p[7]:02d}", "note": p[8]}
+    elif name == "print":
+        copies = ", ".join(str(i + 1) for i in range(8) if p[7] >> i & 1)
+        values = {"copies": copies}
+    return values
+
+
+def _rrn(p: bytes) -> str:
+    if p[7] & 1:
+        return p[11:17].hex()
+    return p[11:23].decode("ascii", "replace") if p[7] & 2 else "-"
+
+
+def torn_sentence(place: tuple[int, int, int], language: str) -> str:
+    """What is left of a record that was not finished, or was damaged."""
+    sector, begin, end = place
+    return _OTHERS[language]["torn"].format(sector=sector, begin=begin, size=end - begin)
+
+
+def when(record: Record) -> str:
+    """The time a record carries, as text; "" when it carries none."""
+    p = record.payload
+    at = {1: 17, 3: 3, 6: 7}.get(record.kind, 3 if record.kind > 16 else -1)
+    if at < 0 or len(p) < at + 4:
+        return ""
+    seconds = int.from_bytes(p[at : at + 4], "little")
+    return moment(seconds).isoformat(" ") if seconds else ""
