@@ -77,8 +77,8 @@ _HELD = 1000  # answers kept back for after a reversal
 class Answer:
     """Something to send ``after_s`` seconds from now. ``note`` is for logs.
 
-    With ``cut_s`` above zero the line is to be dead in both directions for that many seconds
-    from then on; ``message`` is empty in that case. ``rogue``: a well-behaved host would not
+    With ``cut_s`` above zero ``message`` is what a whole line would carry: instead of sending it
+    the line is to be dead in both directions for that many seconds from then on. ``rogue``: a well-behaved host would not
     send it (a second copy, an approval after the reversal).
     """
 
@@ -383,7 +383,7 @@ class Acquirer:
         answers = [Answer(delay, message, note)]
         if rule is not None:
             if rule.cut:
-                answers = [Answer(delay, b"", note, rule.cut)]
+                answers = [Answer(delay, message, note, rule.cut)]
             elif rule.drop:
                 answers = []
             elif rule.approve_after_reversal and is_approved(outcome.code):

@@ -110,7 +110,12 @@ class WorkingKeys:
         self.single = size == 8
 
     def __repr__(self) -> str:
-        return f"WorkingKeys({self.kind}, check values {[c.hex() for c in self._check]})"
+        return f"WorkingKeys({self.check_values()})"
+
+    def check_values(self) -> str:
+        """The key check values, which may be shown: "PIK 1234ABCD, MAK ..."."""
+        named = zip(("PIK", "MAK", "TDK"), self._check, strict=True)
+        return ", ".join(f"{name} {check.hex().upper()}" for name, check in named if check)
 
     @classmethod
     def fresh(cls, kind: str, tmk: bytes, seed: str | None) -> WorkingKeys:

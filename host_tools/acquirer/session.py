@@ -56,7 +56,8 @@ def sign_on(case: Case) -> None:
         case.db, row.terminal, session=session, signed_on=True, key_kind=kind,
         keys=keys.wrapped.hex(), old_kind=row.key_kind, old_keys=row.keys)
     case.reply(f60=f"00{batch:06d}{kind}", f62=keys.field62())
-    case.done(f"signed on, batch {batch:06d}, session {session}, {keys!r}")
+    case.done(f"signed on, batch {batch:06d}, session {session}, check values " +
+              keys.check_values())
 
 
 def agree_batch(case: Case) -> int:

@@ -127,7 +127,7 @@ def test_delay_cut_and_duplicate_are_told_to_the_driver():
     assert late.after_s == 45 and not late.cut_s and not late.rogue
     bank.host.rule("sale", cut=20)
     (cut,) = bank.host.handle(bank.pos.sale(100), bank.now)
-    assert cut.cut_s == 20 and cut.message == b""
+    assert cut.cut_s == 20 and decode(cut.message).get("39") == "00"
     bank.host.rule("sale", duplicate=True, delay=1)
     first, again = bank.host.handle(bank.pos.sale(100), bank.now)
     assert first.message == again.message and 1 == first.after_s < again.after_s
