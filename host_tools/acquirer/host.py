@@ -78,8 +78,8 @@ class Answer:
     """Something to send ``after_s`` seconds from now. ``note`` is for logs.
 
     With ``cut_s`` above zero ``message`` is what a whole line would carry: instead of sending it
-    the line is to be dead in both directions for that many seconds from then on. ``rogue``: a well-behaved host would not
-    send it (a second copy, an approval after the reversal).
+    the line is to be dead in both directions for that many seconds from then on. ``rogue``: a
+    well-behaved host would not send it (a second copy, an approval after the reversal).
     """
 
     after_s: float
