@@ -8,12 +8,23 @@ from pathlib import Path
 import pytest
 
 from host_tools.micropython import find
+from tests.e2e import golden as screens
+from tests.e2e.golden import golden  # noqa: F401 - a fixture
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRMWARE_TESTS = ROOT / "tests" / "firmware"
 # 237 kB are free on a bare Pico; objects of the 64-bit port are about 1.3 times as large, and
 # on the board the firmware is frozen while here its byte code lies on the heap.
 HEAP = os.environ.get("MOBI_TEST_HEAP", "448k")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--golden-update", action="store_true",
+                     help="accept the panel's screens as they are now (tests/e2e/golden)")
+
+
+def pytest_sessionstart(session):
+    screens.begin(session.config)
 
 
 class MicroPythonFile(pytest.File):
