@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from host_tools import micropython
 from host_tools.bench.kernel import NEVER, Kernel
 from host_tools.bench.nor import PowerCut
+from host_tools.places import ROOT
 
 if TYPE_CHECKING:
     from host_tools.bench.rig import Rig
 
-ROOT = Path(__file__).resolve().parents[2]
 # What a bare Pico has free, in the larger objects of the 64-bit port and with the byte code on
 # the heap; docs/boards.md has the arithmetic.
 HEAP = "640k"
@@ -102,7 +102,7 @@ class UnixBoard:
     # -- time --------------------------------------------------------------------------------
 
     def run(self, until_us: int, stop: Callable[[], bool] | None = None) -> None:
-        """Let the world go on until ``until_us``, or until ``stop`` holds while the terminal sleeps."""
+        """Run the world to ``until_us``, or until ``stop()`` holds while the terminal sleeps."""
         while True:
             if self.powered and not self._asleep:
                 self._serve()

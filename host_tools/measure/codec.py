@@ -10,12 +10,10 @@ import json
 import os
 import subprocess
 import time
-from pathlib import Path
 
 from host_tools import micropython
 from host_tools.acquirer import codec
-
-ROOT = Path(__file__).resolve().parents[2]
+from host_tools.places import ROOT
 
 DESCRIPTIONS = {
     "codec.pack_us": "a sale request built, without its MAC, MicroPython unix port, us",

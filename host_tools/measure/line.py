@@ -12,13 +12,12 @@ import json
 import os
 import subprocess
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from host_tools import micropython
 from host_tools.acquirer import STANDARD_CARD, TEST_TERMINAL, TEST_TMK, Acquirer
 from host_tools.link import REPLY, REQUEST, FrameInfo, HostLink, Request, frame
+from host_tools.places import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 BAUD = 115200
 TRANSACTIONS = 500
 

@@ -11,12 +11,10 @@ import os
 import statistics
 import subprocess
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from host_tools import micropython
 from host_tools.bench.panel import Panel
-
-ROOT = Path(__file__).resolve().parents[2]
+from host_tools.places import ROOT
 
 DESCRIPTIONS = {
     "ui.bytes_per_key": "I2C bytes a key costs while amounts, passwords and numbers are typed",
