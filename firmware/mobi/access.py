@@ -18,7 +18,8 @@ NOBODY = const(255)
 _TRIES = const(3)  # wrong passwords until the first lock
 _FIRST_LOCK_S = const(60)
 _LONGEST_LOCK_S = const(3600)
-_RECORD = "<4s8sBI"  # salt, hash, wrong tries in a row, locked until (s since 2000)
+# Salt, hash, wrong tries in a row, locked until, password set at (both s since 2000).
+_RECORD = "<4s8sBII"
 
 # What a new terminal knows. They are flagged until they are changed.
 PRESETS = ((0, "123456"), (1, "0000"), (2, "0000"), (3, "0000"), (4, "0000"), (5, "0000"),
@@ -33,7 +34,7 @@ def password_length(number):
 
 
 def lock_seconds(wrong):
-    """How long the account is locked after that many wrong tries in a row: 0, then 1, 2, 4 ... min."""
+    """Seconds that so many wrong tries in a row lock an account: 0, then 60, 120 ... 3600."""
     if wrong < _TRIES:
         return 0
     return min(_FIRST_LOCK_S << (wrong - _TRIES), _LONGEST_LOCK_S)
@@ -67,12 +68,12 @@ class Access:
 
     def exists(self, number):
         """Is there such an operator?"""
-        return self._vault.get(_key(number)) is not None
+        return self._read(number) is not None
 
     def set_password(self, number, password):
         """Make the operator or change its password; ends a lock-out."""
         salt = self._random(4)
-        self._put(number, salt, _hash(salt, password), 0, 0)
+        self._put(number, salt, _hash(salt, password), 0, 0, self._now())
 
     def delete(self, number):
         """Remove the operator."""
@@ -82,12 +83,22 @@ class Access:
         """Does a preset operator still have the password everybody knows?"""
         for preset, password in PRESETS:
             if preset == number:
-                record = self._vault.get(_key(number))
-                if record is None:
-                    return False
-                salt, digest, _, _ = struct.unpack(_RECORD, record)
-                return digest == _hash(salt, password)
+                return self.is_password(number, password)
         return False
+
+    def is_password(self, number, password):
+        """Is that the operator's password now? Counts as no try: not for asking people."""
+        record = self._read(number)
+        return record is not None and record[1] == _hash(record[0], password)
+
+    def password_days(self, number):
+        """Whole days since the password was set; 0 when the clock has gone back since."""
+        record = self._read(number)
+        return max(0, self._now() - record[4]) // 86400 if record is not None else 0
+
+    def has_administrator(self):
+        """Is there an administrator to log in? Without one nobody could mend anything."""
+        return self._read(ADMINISTRATOR) is not None
 
     def check(self, number, password):
         """True for the right password. ``Locked`` while locked, and when this try locks it.
@@ -95,26 +106,38 @@ class Access:
         The count of wrong tries is durable before the answer is known, so that cutting the power
         gains no try.
         """
-        record = self._vault.get(_key(number))
+        record = self._read(number)
         if record is None:
             return False
-        salt, digest, wrong, until = struct.unpack(_RECORD, record)
+        salt, digest, wrong, until, since = record
         left = until - self._now()
-        if wrong >= _TRIES and left > 0:
-            raise Locked(min(left, _LONGEST_LOCK_S))
+        if left > 0:
+            longest = lock_seconds(wrong)
+            if left > longest:
+                # The clock went back when power was lost: the lock begins again, no longer.
+                left = longest
+                self._put(number, salt, digest, wrong, self._now() + left, since)
+            if left:
+                raise Locked(left)
         if digest == _hash(salt, password):
             if wrong:
-                self._put(number, salt, digest, 0, 0)
+                self._put(number, salt, digest, 0, 0, since)
             return True
         wrong = min(wrong + 1, 250)
         seconds = lock_seconds(wrong)
-        self._put(number, salt, digest, wrong, self._now() + seconds)
+        self._put(number, salt, digest, wrong, self._now() + seconds, since)
         if seconds:
             raise Locked(seconds)
         return False
 
-    def _put(self, number, salt, digest, wrong, until):
-        self._vault.put(_key(number), struct.pack(_RECORD, salt, digest, wrong, until))
+    def _read(self, number):
+        record = self._vault.get(_key(number))
+        if record is None or len(record) != struct.calcsize(_RECORD):
+            return None
+        return struct.unpack(_RECORD, record)
+
+    def _put(self, number, salt, digest, wrong, until, since):
+        self._vault.put(_key(number), struct.pack(_RECORD, salt, digest, wrong, until, since))
 
 
 def _key(number):

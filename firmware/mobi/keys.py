@@ -6,15 +6,17 @@ what that means. Key bytes are never printed, shown or logged; people see key ch
 """
 
 from cryptolib import aes
-
 from micropython import const
+
 from mobi.acquiring import security
 
 _MASTER = b"kT"
-_PIN = b"kP"
-_MAC = b"kM"
+# Both working keys in one record, so that no power cut leaves one of them old: PIK (8 or 16 bytes),
+# MAK (8 bytes).
+_WORKING = b"kW"
 _CARD = b"kC"
 _ECB = const(1)
+_MAK_SIZE = const(8)
 
 
 class Keys:
@@ -33,8 +35,9 @@ class Keys:
     def read(self):
         """Read the keys from the vault again."""
         self.tmk = self._vault.get(_MASTER)
-        self.pik = self._vault.get(_PIN)
-        self.mak = self._vault.get(_MAC)
+        working = self._vault.get(_WORKING)
+        self.pik = working[:-_MAK_SIZE] if working else None
+        self.mak = working[-_MAK_SIZE:] if working else None
         self._card(self._vault.get(_CARD))
 
     @property
@@ -53,8 +56,12 @@ class Keys:
         self.read()
 
     def master_kcv(self):
-        """Key check value of the master key, 8 hexadecimal digits."""
+        """Key check value (KCV) of the master key, 8 hexadecimal digits."""
         return security.kcv(self.tmk)
+
+    def working_kcvs(self):
+        """Key check values of PIK and MAK."""
+        return security.kcv(self.pik), security.kcv(self.mak)
 
     def load(self, field_62):
         """Take the working keys of a sign-on reply. ``security.BadKeys``: none are kept then."""
@@ -63,24 +70,28 @@ class Keys:
         except security.BadKeys:
             self.forget()
             raise
-        self._vault.put(_PIN, pik)
-        self._vault.put(_MAC, mak)
+        self._vault.put(_WORKING, pik + mak)
         self.read()
 
     def forget(self):
         """Delete the working keys."""
-        self._vault.delete(_PIN)
-        self._vault.delete(_MAC)
+        self._vault.delete(_WORKING)
         self.pik = None
         self.mak = None
 
     # -- card numbers at rest ----------------------------------------------------------------------
 
     def new_card_key(self):
-        """A new key for the card numbers of a new batch. The old one is deleted: what it encrypted
-        can never be read again."""
+        """A new key for the card numbers of a new batch. The old one is erased from the chip
+        before this returns: what it encrypted can never be read again."""
         self._vault.put(_CARD, self._random(16))
+        self._vault.shred()
         self._card(self._vault.get(_CARD))
+
+    @property
+    def has_card_key(self):
+        """Is there a key for card numbers? Without one the journal cannot take any."""
+        return self._aes_encrypt is not None
 
     def _card(self, key):
         if key is not None:
@@ -92,5 +103,5 @@ class Keys:
         return self._aes_encrypt.encrypt(block)
 
     def decrypt(self, block):
-        """The inverse of ``encrypt``."""
-        return self._aes_decrypt.decrypt(block)
+        """The inverse of ``encrypt``; None when the key is lost."""
+        return None if self._aes_decrypt is None else self._aes_decrypt.decrypt(block)

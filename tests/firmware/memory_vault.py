@@ -16,3 +16,6 @@ class MemoryVault:
 
     def keys(self, prefix=b""):
         return [key for key in self.values if key[: len(prefix)] == prefix]
+
+    def shred(self):
+        pass

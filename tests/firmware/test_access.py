@@ -1,6 +1,7 @@
 """Operators, passwords and lock-outs."""
 
 from memory_vault import MemoryVault
+
 from mobi.access import ADMINISTRATOR, SUPERVISOR, Access, Locked, lock_seconds, password_length
 
 
@@ -55,12 +56,50 @@ def test_a_restart_does_not_end_the_lock():
     assert locked_for(world.again(), 1, "0000") == 60
 
 
-def test_a_clock_that_was_reset_does_not_lock_for_years():
+def test_a_clock_that_went_back_begins_the_lock_again_and_no_longer():
+    world = World()
+    for _ in range(4):
+        world.time += 61 if locked_for(world.access, 1, "1") else 0
+    assert locked_for(world.access, 1, "0000") == 120 - 61
+    world.time -= 1000000  # power was lost, the clock knows an older time
+    assert locked_for(world.again(), 1, "0000") == 120
+    world.time += 119
+    assert locked_for(world.again(), 1, "0000") == 1
+    world.time += 1
+    assert world.access.check(1, "0000")
+
+
+def test_a_lock_counts_on_while_it_is_tried():
     world = World()
     for _ in range(3):
         locked_for(world.access, 1, "1")
+    world.time += 59
+    assert locked_for(world.access, 1, "1") == 1  # no new try, no longer lock
+    world.time += 1
+    assert world.access.check(1, "0000")
+
+
+def test_the_age_of_a_password():
+    world = World()
+    world.time += 90 * 86400
+    assert world.access.password_days(1) == 90
+    world.access.set_password(1, "4711")
+    assert world.access.password_days(1) == 0
+    world.access.check(1, "4711")
+    world.time += 86400
+    assert world.access.password_days(1) == 1  # logging in is not changing it
     world.time = 0
-    assert locked_for(world.again(), 1, "0000") <= 3600
+    assert world.access.password_days(1) == 0 and world.access.password_days(42) == 0
+
+
+def test_an_account_that_does_not_read_right_does_not_exist():
+    world = World()
+    world.vault.put(b"o99", b"rubbish")
+    assert not world.access.has_administrator() and not world.access.exists(99)
+    assert not world.access.check(99, "00000000")
+    world.vault.delete(b"o99")
+    world.access.install()
+    assert world.access.has_administrator()
 
 
 def test_lock_times():
