@@ -10,6 +10,7 @@ DIGITS = const(0)  # text of decimal digits, low..high long
 NUMBER = const(1)  # low..high
 FLAG = const(2)  # 0 or 1
 TEXT = const(3)  # GBK bytes, at most `high` long; not typed on the keypad
+MONEY = const(4)  # 分, low..high
 
 # name, kind, default, low, high. The order is the order in the menu.
 TABLE = (
@@ -25,14 +26,37 @@ TABLE = (
     ("void_card", FLAG, 1, 0, 1),  # 消费撤销刷卡
     ("void_pin", FLAG, 1, 0, 1),  # 消费撤销输密
     ("void_supervisor", FLAG, 1, 0, 1),  # 撤销、退货要主管密码
-    ("refund_limit", NUMBER, 10000000, 1, 999999999),  # 最高退货额, 分
+    ("refund_limit", MONEY, 10000000, 1, 999999999),  # 最高退货额
+    # Limits that ask the supervisor; 0: none (see mobi.limits).
+    ("sale_limit", MONEY, 0, 0, 999999999),  # 单笔限额
+    ("day_limit", MONEY, 0, 0, 999999999),  # 日累计限额
+    ("refunds_a_day", NUMBER, 50, 0, 999),  # 每日退货笔数
+    ("voids_in_row", NUMBER, 10, 0, 99),  # 连续撤销笔数
+    ("declines_in_row", NUMBER, 5, 0, 99),  # 同卡连续被拒次数
+    # What the acquirer takes of a sale, in 1/10000; 0: not known here.
+    ("fee_bp", NUMBER, 0, 0, 1000),  # 手续费率
+    ("fee_returned", FLAG, 0, 0, 1),  # 退货退还手续费
     ("manual_pan", FLAG, 1, 0, 1),  # 手输卡号
     ("auto_sign_off", FLAG, 0, 0, 1),  # 结算后自动签退
     ("batch_limit", NUMBER, 500, 10, 2000),  # 最大交易笔数
     ("status_query", FLAG, 1, 0, 1),  # the host answers 0820/364
     ("service_phone", DIGITS, "95516", 0, 16),  # 客服电话
+    ("password_days", NUMBER, 90, 0, 999),  # 密码有效天数, then a reminder; 0: none
+    ("test_mode", FLAG, 0, 0, 1),  # 测试状态: slips say that they are worth nothing
     ("switches", NUMBER, 0xFF, 0, 0xFF),  # 交易开关, bits as in tag 26 of a parameter download
     ("language", NUMBER, 0, 0, 1),  # 0 中文, 1 English
+)
+
+# What a parameter download (参数下载) sets: its tag, our name. The other tags are about things this
+# terminal does not have: dialling, tips, offline sales, several master keys.
+DOWNLOADED = (
+    ("12", "reply_seconds"),
+    ("17", "service_phone"),
+    ("20", "manual_pan"),
+    ("21", "auto_sign_off"),
+    ("22", "merchant_name"),
+    ("23", "reversal_tries"),
+    ("26", "switches"),
 )
 
 # Bits of "switches": byte 0 of tag 26.
@@ -70,6 +94,42 @@ def check(entry, value):
     if not low <= value <= high:
         raise BadValue("%s: %d-%d" % (name, low, high))
     return value
+
+
+def text(entry, value):
+    """A value as it stands in the audit trail and on the parameter slip."""
+    if entry[1] == TEXT:
+        return value
+    return str(value).encode()
+
+
+def downloaded(pairs):
+    """What a parameter download wants: ([(name, value)], [tags whose values do not fit]).
+
+    ``pairs``: (tag, bytes) as `mobi.acquiring.parameters.read` gives them. A blank value leaves
+    the parameter alone.
+    """
+    wanted = []
+    wrong = []
+    for tag, data in pairs:
+        for known, name in DOWNLOADED:
+            if known != tag:
+                continue
+            if name == "switches":
+                value = data[0]  # four bytes of bits; only the first one has switches of ours
+            elif name == "merchant_name":
+                value = data.rstrip()
+            else:
+                value = data.strip()
+            if value == b"":
+                continue
+            try:
+                if isinstance(value, bytes) and name != "merchant_name":
+                    value = value.decode()
+                wanted.append((name, check(row(name), value)))
+            except (BadValue, ValueError):
+                wrong.append(tag)
+    return wanted, wrong
 
 
 class Settings:

@@ -1,7 +1,21 @@
 """Parameters: ranges, defaults, and values that do not fit."""
 
 from memory_vault import MemoryVault
-from mobi.settings import TABLE, BadValue, Settings, check, row
+
+from mobi.acquiring import parameters
+from mobi.settings import (
+    DOWNLOADED,
+    MONEY,
+    NUMBER,
+    TABLE,
+    TEXT,
+    BadValue,
+    Settings,
+    check,
+    downloaded,
+    row,
+    text,
+)
 
 
 def refused(name, value):
@@ -9,7 +23,7 @@ def refused(name, value):
         Settings(MemoryVault()).set(name, value)
     except BadValue as error:
         return str(error)
-    raise AssertionError("%s accepted %r" % (name, value))
+    raise AssertionError(f"{name} accepted {value!r}")
 
 
 def test_every_default_fits_its_own_range():
@@ -47,3 +61,38 @@ def test_an_unknown_name_is_a_key_error():
     except KeyError:
         return
     raise AssertionError
+
+
+def test_a_download_names_our_parameters():
+    data = (b"1245" + b"1760012345678901200" + b"211" + b"22" + b"\xc4\xa9\xb1\xca" + b" " * 36
+            + b"232" + b"26\x84\0\0\0")
+    # A blank number is not taken for an empty one.
+    data = data.replace(b"1760012345678901", b"17" + b"95588         ")
+    wanted, wrong = downloaded(parameters.read(data))
+    assert wrong == []
+    assert wanted == [
+        ("reply_seconds", 45), ("service_phone", "95588"), ("manual_pan", 0), ("auto_sign_off", 1),
+        ("merchant_name", b"\xc4\xa9\xb1\xca"), ("reversal_tries", 2), ("switches", 0x84)]
+
+
+def test_a_download_leaves_out_what_does_not_fit_and_what_is_blank():
+    data = b"1202" + b"17" + b" " * 14 + b"22" + b" " * 40 + b"239" + b"205" + b"20\xff"
+    wanted, wrong = downloaded(parameters.read(data))
+    assert wanted == [] and wrong == ["12", "23", "20", "20"]
+
+
+def test_every_downloaded_name_and_tag_exists():
+    tags = [entry[0] for entry in parameters.TAGS]
+    for tag, name in DOWNLOADED:
+        assert tag in tags and row(name)
+
+
+def test_values_as_text():
+    assert text(row("copies"), 2) == b"2" and text(row("merchant_name"), b"\xc4\xa9") == b"\xc4\xa9"
+
+
+def test_numbers_stay_small_integers_of_a_32_bit_board():
+    for name, kind, _, _low, high in TABLE:
+        if kind in (NUMBER, MONEY):
+            assert high < 1 << 30, name
+        assert kind != TEXT or high <= 40, name
