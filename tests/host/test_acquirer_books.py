@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 from datetime import datetime
@@ -297,6 +298,31 @@ def test_the_books_survive_a_restart(tmp_path):
     bank.host.close()
 
 
+def test_an_sqlite_commit_reaches_the_disk(tmp_path):
+    bank = Bank(f"sqlite:///{tmp_path}/books")
+    with bank.host._books.view() as db:
+        assert db.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+        assert db.execute(text("PRAGMA synchronous")).scalar() == 2  # FULL
+    bank.host.close()
+
+
+def test_a_terminal_may_change_hands(tmp_path):
+    url = f"sqlite:///{tmp_path}/books"
+    bank = Bank(url)
+    bank.sold(100)
+    bank.pos.merchant = "999999999999999"
+    assert bank.code(bank.pos.sale(100)) == "03"
+    bank.host.close()
+    bank.host = Acquirer(url, terminals=())
+    bank.host.add_terminal("00000001", "999999999999999")
+    bank.sold(20)
+    ledger = bank.ledger()
+    assert ledger.balance(f"merchant:{MERCHANT}") == 100
+    assert ledger.balance("merchant:999999999999999") == 20
+    assert ledger.transactions[-1].merchant == "999999999999999"
+    bank.host.close()
+
+
 def test_books_of_another_version_are_left_alone(tmp_path):
     url = f"sqlite:///{tmp_path}/books"
     Acquirer(url).close()
@@ -440,6 +466,35 @@ def postgres():
 
 def test_several_processes_on_one_postgresql(postgres):
     _storm(postgres)
+
+
+def test_a_void_waits_for_a_refund_of_the_same_sale(postgres):
+    bank = Bank(postgres)
+    bank.sign_on(bank.pos)
+    bank.pos.trace = 5000
+    sale, _ = bank.sold(100)
+    message = bank.pos.void(sale)
+    engine = create_engine(postgres)
+    codes = []
+    voiding = threading.Thread(target=lambda: codes.append(bank.code(message)))
+    with engine.begin() as db:
+        # Somebody else refunds, and is not ready yet.
+        db.execute(text("UPDATE transactions SET refunded = 40 WHERE trace = 5000"))
+        voiding.start()
+        with engine.connect() as watch:
+            watch = watch.execution_options(isolation_level="AUTOCOMMIT")
+            end = time.monotonic() + 20
+            while not watch.execute(text(
+                    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                    )).scalar():
+                assert time.monotonic() < end, "the void does not wait"
+    voiding.join(20)
+    assert codes == ["22"]
+    with engine.begin() as db:
+        db.execute(text("UPDATE transactions SET refunded = 0 WHERE trace = 5000"))
+    engine.dispose()
+    bank.ledger()
+    bank.host.close()
 
 
 def test_several_processes_may_make_the_tables_at_once(postgres, tmp_path):

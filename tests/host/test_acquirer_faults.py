@@ -235,6 +235,8 @@ def test_what_personalities_do():
     assert answers("silent") == [] == answers("approves-after-reversal")
     bank.host.personality("settles-wrong")
     assert bank.send(bank.pos.settle(7, 7, 0, 0)).get("48")[30] == "2"
+    bank.host.clear_rules()
+    bank.sold(1)
     with pytest.raises(RuleError, match="honest, late"):
         bank.host.personality("charming")
 
