@@ -163,6 +163,12 @@ class Acquirer:
             self._books.register(terminal, merchant, batch)
             self._register.terminals[terminal] = Terminal(terminal, merchant, tmk, name)
 
+    @property
+    def terminals(self) -> tuple[str, ...]:
+        """The numbers of the terminals that are registered."""
+        with self._lock:
+            return tuple(self._register.terminals)
+
     def add_cards(self, cards: Iterable[TestCard]) -> None:
         """Make further test cards known; a new card's account opens with its balance."""
         cards = list(cards)

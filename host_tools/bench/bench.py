@@ -8,37 +8,60 @@
 
 Nothing happens between two calls. A call that gives the terminal something to do (a key, a card,
 power) returns when the terminal has dealt with it and the panel is quiet; ``wait_for`` and
-``clock.advance`` let virtual time pass. So a test needs no sleeps, and a run with the same calls and
-the same seed is the same run.
+``clock.advance`` let virtual time pass. So a test needs no sleeps, and a run with the same calls
+and the same seed is the same run, byte for byte. docs/bench.md says what each call guarantees.
 """
 
 from __future__ import annotations
 
-import json
+import random
 import shutil
 import tempfile
+import weakref
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from host_tools.acquirer import Acquirer
-from host_tools.bench import menu, provisioning, wiring
+from host_tools.acquirer import TEST_CARDS, Acquirer, Answer
+from host_tools.acquirer.trace import Entry
+from host_tools.bench import boards, menu, provisioning, wiring
 from host_tools.bench.kernel import Kernel
+from host_tools.bench.keypad import NoSuchKey
 from host_tools.bench.line import HostEnd
 from host_tools.bench.nor import Nor
+from host_tools.bench.outside import Outside, Port, Pty, SerialPort
 from host_tools.bench.rig import HOLD_US, Rig
-from host_tools.bench.unix import UnixBoard
+
+if TYPE_CHECKING:
+    from host_tools.journal import Transaction
 
 # The world is quiet when nothing has moved on a bus for so long and nothing is about to.
 QUIET_US = 120_000
 # How long a call waits at most for the quiet (a settlement of 500 transactions takes minutes).
 PATIENCE_US = 900_000_000
 START = datetime(2026, 11, 22, 9, 0, 0)
+IMAGES = ("journal.bin", "vault.bin")
 LATENCY_S = 0.05  # of the acquirer's network, one reply
+
+
+LANGUAGES = ("zh", "en")
+# Words on the keys of Chinese terminals, for `press`.
+_KEY_WORDS = {
+    "确认": "ENTER", "取消": "CANCEL", "退格": "BACK", "清除": "CLEAR", "功能": "FN",
+    "撤销": "VOID", "末笔": "LAST", "退货": "REFUND", "上": "UP", "下": "DOWN",
+}
+_CARDS = {card.name: card for card in TEST_CARDS}
+# How many benches a shared acquirer has had: each gets a terminal number of its own.
+_shared: weakref.WeakKeyDictionary[Acquirer, int] = weakref.WeakKeyDictionary()
 
 
 class Timeout(AssertionError):
     """What a test waited for did not come. The text shows where the terminal stands."""
+
+
+class WrongUse(ValueError):
+    """The bench cannot do that; the text says what it can."""
 
 
 class Clock:
@@ -59,17 +82,27 @@ class Clock:
 
     def advance(self, seconds: float) -> None:
         """Let ``seconds`` of virtual time pass."""
-        self._bench._run(self._bench.kernel.now_us + int(seconds * 1e6))
+        if seconds < 0:
+            raise WrongUse(f"clock.advance({seconds}): time goes forwards only")
+        self._bench._run(self._bench.kernel.now_us + round(seconds * 1e6))
 
 
 class Bench:
     """A terminal on a board, its devices, its line and its acquirer.
 
-    ``board``: "unix" (a MicroPython process). ``seed``: everything random comes from it.
-    ``settings``: parameters of the terminal beside the usual ones, by name.
-    ``language``: "zh" or "en". ``journal_kib``: size of the journal's flash region.
-    ``unit``: how much the flash driver programs at once, 256 (rp2) or 1 (any length).
-    ``host``: an ``Acquirer`` to share between benches; by default each bench has its own.
+    ``board``: "unix" (a MicroPython process); docs/boards.md has the others. ``seed``: everything
+    random comes from it. ``settings``: parameters of the terminal beside the usual ones, by name
+    (`firmware/mobi/settings.py`; also "tmk", "batch", "trace"). ``language``: "zh" or "en".
+    ``journal_kib``: size of the journal's flash region. ``unit``: how much the flash driver
+    programs at once, 256 (rp2) or 1 (any length).
+    ``host``: an ``Acquirer`` to share between benches; by default each bench has its own. Benches
+    that share one get the terminal numbers 00000001, 00000002, ... unless ``settings`` names them.
+    ``amounts``: switch the magic amounts of the bench's own acquirer on.
+    ``line``: None leads to the acquirer of the bench; "pty" makes a pseudo terminal that another
+    program opens (`b.line_port` is its name), a serial port's name leads out there. Either runs in
+    real time.
+    ``provision`` false: a blank terminal. ``keep``: a folder for flash images and the log instead
+    of a private one that is removed at the end; images that lie there are taken over.
     """
 
     def __init__(
@@ -77,35 +110,94 @@ class Bench:
         board: str = "unix",
         seed: int = 1,
         *,
-        settings: dict | None = None,
+        settings: dict[str, Any] | None = None,
         language: str = "zh",
         journal_kib: int = 256,
         unit: int = 256,
         host: Acquirer | None = None,
+        amounts: bool = False,
+        line: str | None = None,
         provision: bool = True,
         keep: str | Path | None = None,
     ) -> None:
+        if language not in LANGUAGES:
+            raise WrongUse(f"language={language!r}: the terminal speaks {' and '.join(LANGUAGES)}")
+        if unit not in (1, 256):
+            raise WrongUse(f"unit={unit}: a flash driver programs 1 byte or 256 at once")
+        if journal_kib % 4 or not 64 <= journal_kib <= 1024:
+            raise WrongUse(f"journal_kib={journal_kib}: a multiple of 4 from 64 to 1024")
+        if host is not None and amounts:
+            raise WrongUse("amounts belong to the bench's own acquirer: Acquirer(amounts=True)")
+        boards.check(board)
         self.seed = seed
         self.language = language
+        self.kernel = Kernel()
+        self.clock = Clock(self)
+        self.host = Acquirer(seed=seed, amounts=amounts) if host is None else host
+        options = self._options(settings, shared=host is not None)
+        self.terminal = str(options["terminal"])
         self.folder = Path(keep or tempfile.mkdtemp(prefix="mobi-"))
         self.folder.mkdir(parents=True, exist_ok=True)
         self._temporary = keep is None
         self.log = self.folder / "terminal.log"
-        self.kernel = Kernel()
-        self.clock = Clock(self)
-        self.host = host or Acquirer(seed=seed)
-        options = dict(provisioning.DEFAULTS, **(settings or {}))
-        options["language"] = {"zh": 0, "en": 1}[language]
+        self.keys_pressed: list[str] = []
+        self._outside: Outside | None = None
         journal = Nor(journal_kib * 1024, unit=unit, seed=seed)
         vault = Nor(8 * 1024, unit=unit, seed=seed + 1)
-        if provision:
-            provisioning.provision(journal, vault, options)
         self.rig = Rig(self.kernel, journal, vault, seed)
-        self.board = UnixBoard(self.kernel, self.rig, self.log)
+        self.board = boards.make(board, self.kernel, self.rig, self.log)
         self.rig.board = self.board
         self.line = self.rig.line
-        self.line.far = HostEnd(self.line, self._handle, LATENCY_S)
-        self.keys_pressed: list[str] = []
+        try:
+            if not self._take_over() and provision:
+                provisioning.provision(journal, vault, options)
+            self._connect(line)
+        except BaseException:
+            self.close()
+            raise
+
+    def _options(self, settings: dict[str, Any] | None, shared: bool) -> dict[str, Any]:
+        options = dict(provisioning.DEFAULTS, **(settings or {}))
+        options["language"] = LANGUAGES.index(self.language)
+        if shared and "terminal" not in (settings or {}):
+            number = _shared.get(self.host, 0) + 1
+            _shared[self.host] = number
+            options["terminal"] = f"{number:08d}"
+        if shared and options["terminal"] not in self.host.terminals:
+            self.host.add_terminal(
+                options["terminal"], options["merchant"], bytes.fromhex(options["tmk"])
+            )
+        return options
+
+    def _take_over(self) -> bool:
+        # Flash images that lie in the folder to keep.
+        images = [self.folder / name for name in IMAGES]
+        if not all(image.exists() for image in images):
+            return False
+        for nor, image in zip(self.rig.flash, images, strict=True):
+            data = image.read_bytes()
+            if len(data) != nor.size:
+                raise WrongUse(
+                    f"{image} has {len(data)} bytes, the flash here {nor.size}. Nothing changed; "
+                    + "give the same journal_kib as when it was kept, or another folder."
+                )
+            nor.load(data)
+        return True
+
+    def _connect(self, line: str | None) -> None:
+        if line is None:
+            number = random.Random(f"line {self.seed}").getrandbits(32)
+            self.line.far = HostEnd(self.line, self._handle, LATENCY_S, number)
+            return
+        port: Port = Pty() if line == "pty" else SerialPort(line, wiring.HOST_BAUD)
+        self.line.far = self._outside = Outside(self.line, port)
+
+    @property
+    def line_port(self) -> str:
+        """The port that leads to the terminal's line, with ``line="pty"``."""
+        if self._outside is None:
+            raise WrongUse('this line leads to the bench\'s own acquirer: Bench(line="pty")')
+        return self._outside.port.name
 
     # -- life ----------------------------------------------------------------------------------
 
@@ -116,13 +208,18 @@ class Bench:
         self.close()
 
     def close(self) -> None:
-        """Switch off and remove the private folder."""
+        """Switch off; keep the flash images or remove the private folder. May be called twice."""
         self.board.power_off()
+        if self._outside is not None:
+            self._outside.close()
+            self._outside = None
         if self._temporary:
             shutil.rmtree(self.folder, ignore_errors=True)
+        elif self.folder.is_dir():
+            self._save_images(self.folder)
 
-    def _handle(self, message: bytes) -> list[tuple[float, bytes]]:
-        return [(answer.after_s, answer.message) for answer in self.host.handle(message, self.clock.now)]
+    def _handle(self, message: bytes) -> list[Answer]:
+        return self.host.handle(message, self.clock.now)
 
     # -- power ---------------------------------------------------------------------------------
 
@@ -132,21 +229,27 @@ class Bench:
         return self.board.powered
 
     def power_on(self) -> None:
-        """Switch on; returns when the boot is over and the panel is quiet."""
+        """Switch on; returns when the boot is over and the panel is quiet. On already: nothing."""
+        if self.powered:
+            return
         for nor in self.rig.flash:
             nor.revive()
         self.board.power_on()
         self._settle()
+        if self.board.halted:
+            raise Timeout(self._report("the terminal to boot", 0))
 
     def power_cut(self, at_flash_op: int | None = None, torn: bool = True) -> None:
         """Cut the power now, or at the n-th flash operation from now (0 is the next one).
 
         ``torn``: the operation is cut in its middle and leaves what a real chip leaves; otherwise
-        it does not begin. ``power_on`` brings the terminal back.
+        it does not begin. ``power_on`` brings the terminal back. While the power is off, keys and
+        cards do nothing, and a wait ends at once. ``power_cut()`` forgets a cut that waits.
         """
         if at_flash_op is not None:
-            for nor in self.rig.flash:
-                nor.cut_after(at_flash_op, torn, shared=self.rig.flash)
+            if at_flash_op < 0:
+                raise WrongUse(f"power_cut(at_flash_op={at_flash_op}): 0 is the next operation")
+            self.rig.flash[0].cut_after(at_flash_op, torn, shared=self.rig.flash)
             return
         self.board.power_off()
         self.rig.panel.power_off()
@@ -154,20 +257,48 @@ class Bench:
     # -- hands ---------------------------------------------------------------------------------
 
     def press(self, *names: str) -> None:
-        """Press keys one after the other: 0-9 ENTER CANCEL CLEAR BACK UP DOWN FN VOID LAST REFUND."""
-        for name in names:
-            self.keys_pressed.append(name)
-            self.rig.touch(name, True)
-            self.kernel.after(HOLD_US, lambda name=name: self.rig.touch(name, False))
+        """Press keys one after the other: 0-9 ENTER CANCEL CLEAR BACK UP DOWN FN VOID LAST REFUND.
+
+        The Chinese words on the keys will do, too. An unknown name presses nothing at all.
+        """
+        for name in [self._key(name) for name in names]:
+            self.touch(name)
             self._settle()
+
+    def _key(self, name: str) -> str:
+        name = _KEY_WORDS.get(name, name.upper())
+        if len(name) > 1 and name.isdigit():
+            raise NoSuchKey(f"no key {name!r}: press one key at a time, or type({name!r})")
+        self.rig.keypad.where(name)
+        return name
+
+    def touch(self, name: str) -> None:
+        """A finger on a key for a moment, without waiting for what comes of it (see ``press``)."""
+        name = self._key(name)
+        self.keys_pressed.append(name)
+        self.rig.touch(name, True)
+        self.kernel.after(HOLD_US, lambda: self.rig.touch(name, False))
 
     def type(self, digits: str) -> None:
         """Press the digit keys of ``digits``."""
+        if not (digits.isascii() and digits.isdigit()) and digits:
+            raise WrongUse(
+                f"type({digits!r}): digits only. An amount is typed in 分: 12.34 is type('1234')"
+            )
         self.press(*digits)
 
-    def swipe(self, pan: str, expiry: str = "3012", **options) -> None:
-        """Swipe a card with this number and expiry (YYMM)."""
-        self.rig.aux(self.rig.reader.swipe(pan, expiry, **options))
+    def swipe(self, pan: str, expiry: str | None = None, **options: Any) -> None:
+        """Swipe a card. ``pan``: its number, or the name of a test card (`mobi host --cards`).
+
+        ``expiry``: YYMM; that of the test card, else 3012. ``options``: ``damage=`` and others of
+        ``reader.Reader.swipe``.
+        """
+        if pan in _CARDS:
+            card = _CARDS[pan]
+            pan, expiry = card.pan, expiry or card.expiry
+        elif not pan.isdigit():
+            raise WrongUse(f"swipe({pan!r}): a card number, or one of {', '.join(_CARDS)}")
+        self.rig.aux(self.rig.reader.swipe(pan, expiry or "3012", **options))
         self._settle()
 
     def scan(self, text: str) -> None:
@@ -187,81 +318,132 @@ class Bench:
         rows = [row.replace(" ", "") for row in self.screen()]
         return wanted in "\n".join(rows) or wanted in "".join(rows)
 
-    def screenshot(self, path: str | Path, **options) -> None:
-        """Write a picture of the panel."""
+    def screenshot(self, path: str | Path, **options: Any) -> None:
+        """Write a picture of the panel as PNG. ``scale``: dots a pixel; ``bezel``: the module."""
         self.rig.panel.png(path, **options)
+
+    def read(self) -> list[str]:
+        """The whole text of a screen that scrolls (↓ in its title): DOWN until there is no more.
+
+        The screen stays at its end.
+        """
+        rows = self.screen()
+        while self.screen()[0][-1:] in ("↓", "↕"):
+            before = self.screen()
+            self.press("DOWN")
+            after = self.screen()
+            if after == before:
+                break
+            rows += after[_overlap(before[1:], after[1:]) + 1 :]
+        return rows
 
     def paper(self) -> str:
         """Everything the printer has printed, as text."""
         return self.rig.paper.text()
 
-    def paper_png(self, path: str | Path, **options) -> None:
-        """Write a picture of the paper."""
+    def receipts(self) -> list[str]:
+        """The text of each piece of paper that was torn off or cut."""
+        return self.rig.paper.receipts
+
+    def paper_png(self, path: str | Path, **options: Any) -> None:
+        """Write a picture of the paper; of one piece with ``receipt`` (0 is the first)."""
         self.rig.paper.png(path, **options)
 
     # -- waiting -------------------------------------------------------------------------------
 
     def wait_for(self, text: str, timeout: float = 90) -> None:
-        """Let time pass until ``text`` is on the panel; ``Timeout`` after ``timeout`` virtual seconds."""
+        """Let time pass until ``text`` is on the panel; it may be broken over rows.
+
+        ``Timeout`` after ``timeout`` virtual seconds, with the power off at once.
+        """
         self.wait_until(lambda: self.shows(text), timeout, f"{text!r} on the panel")
 
-    def wait_until(self, condition: Callable[[], bool], timeout: float = 90, what: str = "") -> None:
-        """Let time pass until ``condition()`` holds."""
+    def wait_until(
+        self, condition: Callable[[], bool], timeout: float = 90, what: str = "a condition"
+    ) -> None:
+        """Let time pass until ``condition()`` holds. ``what`` says in the report what it was."""
         if condition():
             return
-        self._run(self.kernel.now_us + int(timeout * 1e6), stop=condition)
+        began = self.kernel.now_us
+        self._run(began + round(timeout * 1e6), lambda: condition() or not self.powered)
         if not condition():
-            raise Timeout(self._report(what or "a condition", timeout))
+            raise Timeout(self._report(what, (self.kernel.now_us - began) / 1e6))
 
     def _run(self, until_us: int, stop: Callable[[], bool] | None = None) -> None:
-        self.board.run(until_us, stop)
+        outside = self._outside
+        if outside is None:
+            self.board.run(until_us, stop)
+            return
+        # A program outside takes part: virtual time may not run ahead of its time.
+        while True:
+            outside.pump()
+            self.board.run(min(until_us, outside.now_us()), stop)
+            if self.kernel.now_us >= until_us or (stop is not None and stop()):
+                return
+            outside.wait(min(self.kernel.next_at(), self.board.next_wake_at(), until_us))
 
     def _settle(self) -> None:
-        self.board.run(self.kernel.now_us + PATIENCE_US, self._quiet)
+        self._run(self.kernel.now_us + PATIENCE_US, self._quiet)
+        if not self._quiet():
+            raise Timeout(self._report("the panel to come to rest", PATIENCE_US / 1e6))
 
     def _quiet(self) -> bool:
-        now = self.kernel.now_us
-        if not self.board.powered:
+        if not self.powered:
             return True
-        soon = now + QUIET_US
-        return self.kernel.next_busy_at() > soon and self.board.next_wake_at() > soon
+        soon = self.kernel.now_us + QUIET_US
+        return self.kernel.next_at() > soon and self.board.next_wake_at() > soon
 
     def _report(self, what: str, seconds: float) -> str:
         lines = [f"waited {seconds:g} virtual seconds for {what}", "", "the panel shows:"]
         lines += [f"    |{row}|" for row in self.screen()]
-        lines += ["", f"power: {'on' if self.powered else 'off'}; seed {self.seed}"]
+        if self.screen()[0][-1:] in ("↓", "↕"):
+            lines.append("    there is more below: press DOWN, or read()")
+        lines += ["", f"power: {'on' if self.powered else 'off (power_on() brings it back)'}"]
+        lines.append(f"line: {'cut (line.restore() mends it)' if self.line.is_cut else 'good'}")
         lines += [f"event: {event}" for event in self.rig.events[-5:]]
+        lines += [f"line: {event}" for event in [*self.line.log[-3:], *self.line.armed]]
         lines += ["", "last keys: " + " ".join(self.keys_pressed[-20:])]
         lines += ["", "last messages:"] + [f"    {entry}" for entry in self.trace()[-6:]]
         lines += ["", "journal tail:"]
-        lines += [f"    {entry}" for entry in self.journal()[-4:]]
-        if self.log.exists():
+        lines += [f"    {txn}" for txn in self._journal_tail()]
+        if self.log.exists() and self.log.stat().st_size:
             lines += ["", "terminal log:"]
-            lines += [f"    {line}" for line in self.log.read_text().splitlines()[-15:]]
+            text = self.log.read_text(encoding="utf-8", errors="replace")
+            lines += [f"    {line}" for line in text.splitlines()[-15:]]
+        lines += ["", self.replay_hint()]
         return "\n".join(lines)
+
+    def _journal_tail(self) -> list[str]:
+        return [
+            f"{t.kind} {t.trace:06d} batch {t.batch:06d} {t.amount / 100:.2f} {t.state}"
+            for t in self.journal()[-4:]
+        ] or ["(no transactions)"]
+
+    def replay_hint(self) -> str:
+        """How to have the same run again."""
+        how = f"Bench(board={self.board.name!r}, seed={self.seed})"
+        return f"replay: the same calls on {how} do the same; here it is {self.clock.seconds:.6f} s"
 
     # -- what the two ends know ------------------------------------------------------------------
 
-    def journal(self) -> list:
-        """The transactions in the terminal's journal, by the independent decoder."""
+    def journal(self) -> list[Transaction]:
+        """The transactions in the terminal's journal, oldest first, by the independent decoder."""
         from host_tools.journal import decode
 
         return decode(bytes(self.rig.flash[wiring.JOURNAL].mem)).transactions
 
-    def trace(self) -> list:
-        """The decoded messages as the acquirer saw them."""
-        return list(self.host.trace)
+    def trace(self) -> list[Entry]:
+        """The messages of this terminal, decoded and masked, as the acquirer saw them."""
+        return [e for e in self.host.trace if e.terminal in (self.terminal, "")]
 
     # -- stories ---------------------------------------------------------------------------------
 
     def sign_on(self, operator: str = "01", password: str = "0000") -> None:
-        """Log the operator in and sign on to the acquirer; ends on the idle screen."""
-        if self.shows("操作员登录") or self.shows("Log in"):
-            self.type(operator)
-            self.press("ENTER")
-            self.type(password)
-            self.press("ENTER")
-        self.to_idle()
+        """Log the operator in and sign on to the acquirer; ends on the idle screen.
+
+        Where an operator is logged in already, or signed on, only what is missing is done.
+        """
+        menu.sign_on(self, operator, password)
 
     def to_idle(self) -> None:
         """Let messages pass until the idle screen is there."""
@@ -276,14 +458,30 @@ class Bench:
         return {name: float(value) for name, value in self.board.measure().items()}
 
     def save(self, folder: str | Path) -> None:
-        """Write flash images, receipts, screen and trace to ``folder``."""
+        """Write flash images, paper, screen, trace and how to replay to ``folder``."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        for name, nor in zip(("journal.bin", "vault.bin"), self.rig.flash, strict=True):
-            (folder / name).write_bytes(bytes(nor.mem))
+        self._save_images(folder)
         (folder / "paper.txt").write_text(self.paper(), encoding="utf-8")
         self.screenshot(folder / "screen.png")
-        (folder / "trace.json").write_text(
-            json.dumps([str(entry) for entry in self.trace()], ensure_ascii=False, indent=1),
-            encoding="utf-8",
-        )
+        (folder / "screen.txt").write_text("\n".join(self.screen()) + "\n", encoding="utf-8")
+        trace = "\n".join(entry.text() for entry in self.trace())
+        (folder / "trace.txt").write_text(trace + "\n", encoding="utf-8")
+        keys = f"keys: {' '.join(self.keys_pressed)}"
+        lines = [self.replay_hint(), keys, *self.rig.events, *self.line.log]
+        (folder / "replay.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        if self.log.exists():
+            log = self.log.read_bytes()
+            (folder / "terminal.log").write_bytes(log)
+
+    def _save_images(self, folder: Path) -> None:
+        for name, nor in zip(IMAGES, self.rig.flash, strict=True):
+            (folder / name).write_bytes(bytes(nor.mem))
+
+
+def _overlap(before: list[str], after: list[str]) -> int:
+    # How many rows at the end of ``before`` are the rows at the beginning of ``after``.
+    for size in range(len(after), 0, -1):
+        if before[-size:] == after[:size]:
+            return size
+    return 0

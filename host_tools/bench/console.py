@@ -1,4 +1,4 @@
-"""The interactive view in a text console: panel, keys and paper of a terminal that runs in real time."""
+"""The view in a text console: panel, keys and paper of a terminal that runs in real time."""
 
 from __future__ import annotations
 

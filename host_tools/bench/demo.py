@@ -169,7 +169,7 @@ class Demo:
                 chapter = title
             parts.append(
                 f'<figure><img src="{name}" alt=""><figcaption>{html.escape(caption)}'
-                "</figcaption></figure>"
+                + "</figcaption></figure>"
             )
         parts.append("<h2>Receipts</h2>")
         for path in sorted(self.out.glob("receipt-*.png")):

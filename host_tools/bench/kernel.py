@@ -10,34 +10,29 @@ NEVER = 1 << 62
 
 
 class Kernel:
-    """The bench's clock and what is going to happen. Times are microseconds since the bench began."""
+    """The bench's clock and what is going to happen. Times are microseconds of virtual time."""
 
     def __init__(self) -> None:
         self.now_us = 0
-        self._events: list[tuple[int, int, Callable[[], None], bool]] = []
+        self._events: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
 
-    def at(self, when_us: int, action: Callable[[], None], background: bool = False) -> None:
-        """Run ``action`` at ``when_us``. A ``background`` event does not count as being busy."""
-        entry = (max(when_us, self.now_us), next(self._order), action, background)
-        heapq.heappush(self._events, entry)
+    def at(self, when_us: int, action: Callable[[], None]) -> None:
+        """Run ``action`` at ``when_us``, or now if that is past. Equal times keep their order."""
+        heapq.heappush(self._events, (max(when_us, self.now_us), next(self._order), action))
 
-    def after(self, us: int, action: Callable[[], None], background: bool = False) -> None:
+    def after(self, us: int, action: Callable[[], None]) -> None:
         """Run ``action`` in ``us`` microseconds."""
-        self.at(self.now_us + us, action, background)
+        self.at(self.now_us + us, action)
 
     def next_at(self) -> int:
         """When the next event is due; ``NEVER`` without one."""
         return self._events[0][0] if self._events else NEVER
 
-    def next_busy_at(self) -> int:
-        """When the next event is due that is not in the background."""
-        return min((e[0] for e in self._events if not e[3]), default=NEVER)
-
     def run_due(self, now_us: int) -> None:
         """Let the time be ``now_us`` and run what is due by then, in order."""
         while self._events and self._events[0][0] <= now_us:
-            when, _, action, _ = heapq.heappop(self._events)
+            when, _, action = heapq.heappop(self._events)
             self.now_us = max(self.now_us, when)
             action()
         self.now_us = max(self.now_us, now_us)

@@ -1,23 +1,40 @@
-"""The line between the terminal and the acquirer: a null modem that can be cut, delayed, spoiled."""
+"""The line between terminal and acquirer: a null modem that can be cut, delayed, spoiled."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
+from host_tools.acquirer import Answer
 from host_tools.bench.kernel import NEVER, Kernel
 from host_tools.bench.wires import Wire
-from host_tools.link import HostLink, Request
+from host_tools.link import FLAG, FrameInfo, HostLink, Request
 
 MESSAGES = ("request", "reply")
 
 
+class LineError(ValueError):
+    """That cannot be done to this line; the text says what can."""
+
+
 class FarEnd(Protocol):
-    """Whatever is at the other end of the line."""
+    """Whatever is at the other end of the line. ``knows_messages``: can it lose or delay one?"""
+
+    knows_messages: bool
 
     def feed(self, data: bytes) -> None:
         """Bytes that arrived from the terminal."""
+
+
+@dataclass(frozen=True)
+class FrameSeen:
+    """One frame as the far end had it. ``direction``: ">" to the host, "<" from it."""
+
+    at_us: int
+    direction: str
+    info: FrameInfo
 
 
 class Line:
@@ -25,6 +42,10 @@ class Line:
 
     Faults on messages (``drop_next``, ``delay_next``, ``duplicate_next``) hit a whole message with
     all its resends; ``cut`` and ``noise`` hit the bytes on the wire.
+
+    ``carried``: bytes that have come through, both ways together. ``frame_ends``: the values of
+    ``carried`` at which a frame was complete. ``frames``: the frames themselves, as far as the far
+    end tells them. ``log``: what the faults did.
     """
 
     def __init__(
@@ -34,26 +55,60 @@ class Line:
         self.far: FarEnd | None = None
         self.is_cut = False
         self.ber = 0.0
+        self.carried = 0
+        self.frame_ends: list[int] = []
+        self.frames: list[FrameSeen] = []
         self.log: list[str] = []
         self._random = random.Random(seed)
         self._to_terminal = to_terminal
         self._to_far = Wire(kernel, baud, self._at_far)
         self._to_near = Wire(kernel, baud, self._at_near)
         self._armed: list[tuple[str, str, float]] = []
+        self._cut_at: int | None = None  # value of carried
+        self._cuts = 0
+        self._in_frame = {">": False, "<": False}
 
     # -- faults ------------------------------------------------------------------------------
 
-    def cut(self) -> None:
-        """Cut the line: bytes on it and bytes sent from now on are lost, both ways."""
+    def cut(self, seconds: float | None = None, after_bytes: int | None = None) -> None:
+        """Cut the line: bytes on it and bytes sent from now on are lost, both ways.
+
+        ``seconds``: it mends itself after so long. ``after_bytes``: not now, but when so many
+        more bytes have come through, both ways together.
+        """
+        if after_bytes is not None:
+            if after_bytes < 0:
+                raise LineError(f"cut(after_bytes={after_bytes}): 0 is before the next byte")
+            if seconds is not None:
+                raise LineError("cut takes seconds or after_bytes, not both")
+            self._cut_at = self.carried + after_bytes
+            return
         self.is_cut = True
+        self._cut_at = None
+        self._cuts += 1
+        self._say("cut" if seconds is None else f"cut for {seconds:g} s")
+        if seconds is not None:
+            number = self._cuts
+            self.kernel.after(int(seconds * 1e6), lambda: self._mend_itself(number))
+
+    def _mend_itself(self, number: int) -> None:
+        if self.is_cut and number == self._cuts:
+            self.is_cut = False
+            self._say("mended")
 
     def restore(self) -> None:
-        """Mend the line after ``cut``, and end ``noise``."""
+        """Mend the line after ``cut``, end ``noise``, disarm what waits for the next message."""
+        if self.is_cut or self.ber:
+            self._say("mended")
         self.is_cut = False
         self.ber = 0.0
+        self._cut_at = None
+        self._armed.clear()
 
     def noise(self, ber: float) -> None:
         """Flip each bit on the wire with probability ``ber``, by the bench's seed. 0 ends it."""
+        if not 0 <= ber <= 0.5:
+            raise LineError(f"noise(ber={ber}): a bit error rate lies between 0 and 0.5")
         self.ber = ber
 
     def drop_next(self, what: str = "reply") -> None:
@@ -62,6 +117,8 @@ class Line:
 
     def delay_next(self, what: str = "reply", seconds: float = 45) -> None:
         """Let the next "reply" or "request" take ``seconds`` longer."""
+        if seconds < 0:
+            raise LineError(f"delay_next(seconds={seconds}): not even this line is that fast")
         self._arm("delay", what, seconds)
 
     def duplicate_next(self, what: str = "reply") -> None:
@@ -70,7 +127,12 @@ class Line:
 
     def _arm(self, fault: str, what: str, seconds: float) -> None:
         if what not in MESSAGES:
-            raise ValueError(f"the line knows {' and '.join(MESSAGES)}, not {what!r}")
+            raise LineError(f"the line knows {' and '.join(MESSAGES)}, not {what!r}")
+        if self.far is not None and not self.far.knows_messages:
+            raise LineError(
+                f"{fault}_next needs the bench's own acquirer: with another program at the end of "
+                + "the line use cut() and noise(), or the faults of that program"
+            )
         self._armed.append((fault, what, seconds))
 
     def fault_for(self, what: str) -> tuple[str, float]:
@@ -78,8 +140,21 @@ class Line:
         for i, (fault, armed, seconds) in enumerate(self._armed):
             if armed == what:
                 del self._armed[i]
+                took = f" by {seconds:g} s" if fault == "delay" else ""
+                self._say(f"{what}: {fault}{took}")
                 return fault, seconds
         return "", 0
+
+    @property
+    def armed(self) -> list[str]:
+        """The faults that still wait for their message, as text."""
+        waiting = [f"{fault} next {what}" for fault, what, _ in self._armed]
+        if self._cut_at is not None:
+            waiting.append(f"cut after {self._cut_at - self.carried} bytes")
+        return waiting
+
+    def _say(self, text: str) -> None:
+        self.log.append(f"{self.kernel.now_us / 1e6:.3f} s: {text}")
 
     # -- bytes -------------------------------------------------------------------------------
 
@@ -92,12 +167,34 @@ class Line:
         self._to_near.send(data)
 
     def _at_far(self, data: bytes) -> None:
-        if not self.is_cut and self.far is not None:
-            self.far.feed(self._spoil(data))
+        data = self._through(">", data)
+        if data and self.far is not None:
+            self.far.feed(data)
 
     def _at_near(self, data: bytes) -> None:
-        if not self.is_cut:
-            self._to_terminal(self._spoil(data))
+        data = self._through("<", data)
+        if data:
+            self._to_terminal(data)
+
+    def _through(self, direction: str, data: bytes) -> bytes:
+        if self.is_cut:
+            return b""
+        if self._cut_at is not None and self.carried + len(data) >= self._cut_at:
+            data = data[: self._cut_at - self.carried]
+            self._count(direction, data)
+            self.cut()
+        else:
+            self._count(direction, data)
+        return self._spoil(data)
+
+    def _count(self, direction: str, data: bytes) -> None:
+        for byte in data:
+            self.carried += 1
+            if byte != FLAG:
+                self._in_frame[direction] = True
+            elif self._in_frame[direction]:
+                self._in_frame[direction] = False
+                self.frame_ends.append(self.carried)
 
     def _spoil(self, data: bytes) -> bytes:
         if not self.ber:
@@ -113,15 +210,18 @@ class Line:
 class HostEnd:
     """An acquirer at the far end, in this process and in virtual time.
 
-    ``handle(message)`` gives what the acquirer answers, as (seconds, message) pairs.
+    ``handle(message)`` gives what the acquirer answers. ``number``: this host's number in its
+    sessions; it comes from the seed, so that a run repeats byte for byte.
     """
 
+    knows_messages = True
+
     def __init__(
-        self, line: Line, handle: Callable[[bytes], list[tuple[float, bytes]]], latency_s: float
+        self, line: Line, handle: Callable[[bytes], list[Answer]], latency_s: float, number: int
     ) -> None:
         self.line = line
         self.kernel = line.kernel
-        self.link = HostLink()
+        self.link = HostLink(self._seen, number)
         self.handle = handle
         self.latency_s = latency_s
         self._awake_at = NEVER
@@ -131,34 +231,43 @@ class HostEnd:
             self._request(message)
         self._output()
 
+    def _seen(self, direction: str, info: FrameInfo) -> None:
+        arrow = ">" if direction == "in" else "<"
+        self.line.frames.append(FrameSeen(self.kernel.now_us, arrow, info))
+
     def _now_ms(self) -> int:
         return self.kernel.now_us // 1000
 
     def _request(self, message: Request) -> None:
         fault, seconds = self.line.fault_for("request")
-        if fault == "drop":
-            self.line.log.append("request lost on the line")
-        elif fault == "delay":
+        if fault == "delay":
             self.kernel.after(int(seconds * 1e6), lambda: self._process(message))
-        else:
+        elif fault != "drop":
             self._process(message)
             if fault == "duplicate":
                 self._process(message)
 
     def _process(self, message: Request) -> None:
-        for after_s, answer in self.handle(message):
-            fault, seconds = self.line.fault_for("reply")
+        for answer in self.handle(message):
+            after_s = answer.after_s
+            fault, seconds = self.line.fault_for("reply") if answer.message else ("", 0)
             if fault == "drop":
-                self.line.log.append("reply lost on the line")
                 continue
             if fault == "delay":
                 after_s += seconds
-            for _ in range(2 if fault == "duplicate" else 1):
-                self._later(after_s + self.latency_s, answer, message)
+            self._later(after_s + self.latency_s, answer, message)
+            if fault == "duplicate":
+                self._later(after_s + self.latency_s + 0.2, answer, message, rogue=True)
 
-    def _later(self, after_s: float, answer: bytes, request: Request) -> None:
+    def _later(
+        self, after_s: float, answer: Answer, request: Request, rogue: bool = False
+    ) -> None:
         def send() -> None:
-            self.link.send(answer, self._now_ms(), request)
+            if answer.cut_s:
+                self.line.cut(answer.cut_s)
+            elif not self.link.send(answer.message, self._now_ms(), request):
+                if rogue or answer.rogue:
+                    self.line.from_far(self.link.unruly(request, answer.message))
             self._output()
 
         self.kernel.after(int(after_s * 1e6), send)

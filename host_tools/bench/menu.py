@@ -1,17 +1,21 @@
 """Finds its way through the terminal's menus by labels, checking each label on the panel.
 
-The tree is `menu.json`, printed from the firmware's own tables by `make menu`; a test keeps it current.
+The tree is `menu.json`, printed from the firmware's own tables by `make menu`.
 """
 
 from __future__ import annotations
 
+import difflib
 import json
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from host_tools.bench.bench import Bench
+
+Step = tuple[int, list[str]]  # position in a menu, its labels
 
 # What only the idle screen shows, in both languages.
 IDLE = ("确认=菜单", "ENTER=menu")
@@ -28,51 +32,121 @@ def tree() -> dict:
     return json.loads(Path(__file__).with_name("menu.json").read_text(encoding="utf-8"))
 
 
+LOG_IN = ("操作员号", "Operator no.")
+
+
 def is_idle(bench: Bench) -> bool:
     """Does the panel show the idle screen of a terminal that is signed on?"""
     return any(bench.shows(text) for text in IDLE)
 
 
+def is_not_signed_on(bench: Bench) -> bool:
+    """Does the panel say that the operator must sign on first?"""
+    return any(bench.shows(text) for text in NOT_SIGNED_ON)
+
+
+def is_log_in(bench: Bench) -> bool:
+    """Does the panel ask who is there?"""
+    return any(bench.shows(text) for text in LOG_IN)
+
+
 def to_idle(bench: Bench) -> None:
     """Let messages pass, leave menus, until the idle screen is there."""
     for _ in range(12):
-        if is_idle(bench):
-            return
+        if is_idle(bench) or not bench.powered or is_log_in(bench) or is_not_signed_on(bench):
+            break
         before = bench.screen()
-        bench._run(bench.kernel.now_us + 11_000_000, stop=lambda: is_idle(bench))
+        bench._run(bench.kernel.now_us + 11_000_000, stop=lambda: _at_rest(bench))
         if not is_idle(bench) and bench.screen() == before:
             bench.press("CANCEL")
-    bench.wait_for(IDLE[0], timeout=1)
+    bench.wait_until(lambda: is_idle(bench), 1, "the idle screen of a terminal that is signed on")
+
+
+def _at_rest(bench: Bench) -> bool:
+    return is_idle(bench) or is_log_in(bench) or is_not_signed_on(bench) or not bench.powered
+
+
+def sign_on(bench: Bench, operator: str, password: str) -> None:
+    """Log in and sign on, as far as that is missing; ends on the idle screen."""
+    if is_log_in(bench):
+        bench.type(operator)
+        bench.press("ENTER")
+        bench.type(password)
+        bench.press("ENTER")
+    elif is_not_signed_on(bench):
+        bench.press("ENTER")
+    to_idle(bench)
 
 
 def choose(bench: Bench, label: str) -> None:
-    """Walk to ``label``: "交易查询", or a path like "打印/打印明细" where a label stands twice."""
-    name = label.rpartition("/")[2]
-    top = "system" if bench.shows("终端参数") and not is_idle(bench) else "main"
-    path = _find(tree()[top], label.split("/"))
+    """Walk to ``label``: "交易查询", or a path like "打印/打印明细" where a label stands twice.
+
+    From the idle screen, from any screen that CANCEL leaves, or within the menu that is open; each
+    label is looked for on the panel before its key is pressed.
+    """
+    names = label.split("/")
+    top = "system" if _shows_menu(bench, tree()["system"]) else "main"
+    path = _find(tree()[top], names)
     if path is None:
-        raise NoSuchItem(f"no menu has an item {label!r}; docs/menu-tree.txt lists them all")
-    if not is_idle(bench) and bench.shows(name):
-        path = path[-1:]  # it is in the menu that is open
-    elif top == "main":
-        if any(bench.shows(text) for text in NOT_SIGNED_ON):
+        raise NoSuchItem(_unknown(label))
+    open_at = _open_menu(bench, path)
+    if open_at is None:
+        if is_not_signed_on(bench):
             bench.press("DOWN")
         else:
             to_idle(bench)
             bench.press("ENTER")
-    for position, labels in path:
-        bench.press(str((position + 1) % 10)) if position < 10 else _scroll(bench, position, labels)
+        open_at = 0
+    for position, labels in path[open_at:]:
+        _take(bench, position, labels)
 
 
-def _scroll(bench: Bench, position: int, labels: list[str]) -> None:
-    for _ in range(position):
+def _open_menu(bench: Bench, path: list[Step]) -> int | None:
+    # Which menu of the path is open on the panel; None when none of them is.
+    if is_idle(bench) or is_not_signed_on(bench) or is_log_in(bench):
+        return None
+    for at in reversed(range(len(path))):
+        position, labels = path[at]
+        if any(_numbered(bench, position, text) for text in labels):
+            return at
+    return None
+
+
+def _shows_menu(bench: Bench, items: list[dict]) -> bool:
+    return not is_idle(bench) and any(_numbered(bench, 0, text) for text in items[0]["labels"])
+
+
+def _numbered(bench: Bench, position: int, text: str) -> bool:
+    # Entries stand on the panel behind the digit that chooses them.
+    digit = str((position + 1) % 10) if position < 10 else ""
+    return any(f"{digit}{text}" in row for row in bench.screen()[1:])
+
+
+def _take(bench: Bench, position: int, labels: list[str]) -> None:
+    for _ in range(position + 1):
+        if any(_numbered(bench, position, text) for text in labels):
+            break
         bench.press("DOWN")
-    if not any(bench.shows(text) for text in labels):
-        raise NoSuchItem(f"{labels[0]!r} is not where the menu tree says:\n{bench.screen()}")
-    bench.press("ENTER")
+    else:
+        shown = "\n".join(bench.screen())
+        raise NoSuchItem(f"{labels[0]!r} is not in the menu that is open:\n{shown}")
+    bench.press(str((position + 1) % 10) if position < 10 else "ENTER")
 
 
-def _find(items: list[dict], names: list[str]) -> list[tuple[int, list[str]]] | None:
+def _unknown(label: str) -> str:
+    known = [text for top in tree().values() for text in _labels(top)]
+    near = difflib.get_close_matches(label.rpartition("/")[2], known, 3, 0.4)
+    hint = f" Near to it: {', '.join(near)}." if near else ""
+    return f"no menu has an item {label!r}.{hint} docs/menu-tree.txt lists them all"
+
+
+def _labels(items: list[dict]) -> Iterator[str]:
+    for item in items:
+        yield from item["labels"]
+        yield from _labels(item.get("items", []))
+
+
+def _find(items: list[dict], names: list[str]) -> list[Step] | None:
     # The positions from the top to the item; a path names it from any level on.
     for position, item in enumerate(items):
         step = (position, item["labels"])

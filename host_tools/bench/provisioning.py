@@ -20,11 +20,13 @@ DEFAULTS = {
     "now": 848620800,  # 2026-11-22, in seconds since 2000
 }
 
+_KNOWN_BESIDE = ("tmk", "batch", "trace", "now")
+
 _made: dict[str, tuple[bytes, bytes]] = {}
 
 
-class ProvisioningFailed(Exception):
-    """The firmware refused; the text is what it said."""
+class ProvisioningFailed(ValueError):
+    """The firmware refused to be set up like this; the text says why."""
 
 
 def provision(journal: Nor, vault: Nor, options: dict) -> None:
@@ -42,10 +44,24 @@ def provision(journal: Nor, vault: Nor, options: dict) -> None:
             rig = Rig(kernel, journal, vault, seed=0)
             board = rig.board = UnixBoard(kernel, rig, log)
             board.power_on("boards/unix/provision.py", config)
-            board.run(60_000_000, stop=lambda: not board.powered)
+            board.run(60_000_000, stop=lambda: board.halted)
+            board.power_off()
             said = log.read_text(encoding="utf-8")
             if "provisioned" not in said:
-                raise ProvisioningFailed(said.strip() or "the firmware said nothing")
+                raise ProvisioningFailed(_why(said))
         _made[key] = bytes(journal.mem), bytes(vault.mem)
     for nor, image in zip((journal, vault), _made[key], strict=True):
         nor.load(image)
+
+
+def _why(said: str) -> str:
+    last = said.strip().splitlines()[-1] if said.strip() else "the firmware said nothing"
+    if last.startswith("KeyError"):
+        name = last.partition(":")[2].strip().strip("'")
+        return (
+            f"the terminal has no parameter {name!r}; they stand in the table of "
+            + f"firmware/mobi/settings.py, and beside them there are {', '.join(_KNOWN_BESIDE)}"
+        )
+    if last.startswith("BadValue"):
+        return f"a parameter does not fit: {last.partition(':')[2].strip()}"
+    return f"the firmware refused these parameters:\n{said.strip()}"

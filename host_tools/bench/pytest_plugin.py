@@ -8,9 +8,9 @@
     def test_settings(make_bench):
         bench = make_bench(settings={"copies": 1})
 
-Installed with the package; nothing to register. When a test fails, the folder of its benches is kept and
-named in the report, with screen, paper, flash images and trace in it. `--mobi-board` chooses the
-board ("unix" by default), `--mobi-seed` the seed.
+Installed with the package; nothing to register. When a test fails, the folder of its benches is
+kept and named in the report, with screen, paper, flash images and trace in it. `--mobi-board`
+chooses the board ("unix" by default), `--mobi-seed` the seed.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class Rig:
         self.board = None
         self.beeps = 0
         self.events: list[str] = []
-        self.active_us = 0
+        self.crashes: list[str] = []  # those events that no firmware should make
         self._paper_waits = False
         self.lost_bytes = 0  # arrived during a flash operation and did not fit into the FIFO
         self._fifo_room: int | None = None  # None: interrupts are on
@@ -48,12 +48,10 @@ class Rig:
 
     def i2c(self, address: int, data: bytes) -> bool:
         """An I2C write; True when a device acknowledged it."""
-        self.active_us = self.kernel.now_us
         return self.panel.i2c(address, data)
 
     def uart(self, port: int, data: bytes) -> None:
         """Bytes the terminal put out on a UART."""
-        self.active_us = self.kernel.now_us
         if port == wiring.UART_HOST:
             self.line.from_terminal(data)
         else:
@@ -70,12 +68,10 @@ class Rig:
 
     def flash_program(self, region: int, sector: int, data: bytes, offset: int) -> int:
         """Program; may raise ``PowerCut``."""
-        self.active_us = self.kernel.now_us
         return self._timed(region, lambda nor: nor.writeblocks(sector, data, offset))
 
     def flash_erase(self, region: int, sector: int) -> int:
         """Erase; may raise ``PowerCut``."""
-        self.active_us = self.kernel.now_us
         return self._timed(region, lambda nor: nor.ioctl(6, sector))
 
     def _timed(self, region, operation) -> int:
@@ -90,17 +86,20 @@ class Rig:
 
     def power_was_cut(self) -> None:
         """The flash model cut the power in the middle of an operation."""
-        self.events.append("power cut in a flash operation")
+        self._note("the power is cut in a flash operation")
         self.panel.power_off()
 
-    def terminal_ended(self, code: int) -> None:
-        """The firmware's process ended by itself: it must never do that."""
-        self.events.append(f"terminal ended with code {code}")
-        self.panel.power_off()
+    def terminal_ended(self, why: str) -> None:
+        """The firmware ended or hangs: it must never do that."""
+        self._note(f"the firmware {why}")
+        self.crashes.append(self.events[-1])
 
     def watchdog_bit(self) -> None:
         """The terminal did not feed its watchdog."""
-        self.events.append("watchdog reset")
+        self._note("the watchdog resets the terminal")
+
+    def _note(self, text: str) -> None:
+        self.events.append(f"{self.kernel.now_us / 1e6:.3f} s: {text}")
 
     # -- to the terminal ---------------------------------------------------------------------
 

@@ -33,8 +33,11 @@ def text(bench: Bench, name: str) -> str:
 
 
 def sale(bench: Bench, amount: int, pan: str = CARD, pin: str = PIN, wait: bool = True) -> Any:
-    """A sale of ``amount`` 分 from the idle screen. Waits for approval and both copies, and gives the
-    journal's transaction; with ``wait`` false it ends when the request is on its way."""
+    """A sale of ``amount`` 分 from the idle screen.
+
+    Waits for approval and both copies, and gives the journal's transaction; with ``wait`` false it
+    ends when the request is on its way.
+    """
     bench.swipe(pan)
     bench.press("ENTER")
     bench.type(str(amount))

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 # the heap; docs/boards.md has the arithmetic.
 HEAP = "640k"
 
+# A terminal that has said nothing for so long in real time hangs in a loop of its own.
+_HANGS_S = 60.0
+
 _HEAD = struct.Struct("<HBQ")
 
 
@@ -40,6 +43,7 @@ class UnixBoard:
         self._process: subprocess.Popen | None = None
         self._socket: socket.socket | None = None
         self._asleep = False
+        self.halted = False  # the firmware ended or hangs; only the watchdog can help
         self._wake_at = NEVER
         self._born_us = 0
         self._waiting = bytearray()  # events the terminal has not been told
@@ -79,9 +83,11 @@ class UnixBoard:
                 stdout=log, stderr=log, cwd=ROOT,
             )
         theirs.close()
+        ours.settimeout(_HANGS_S)
         self._socket = ours
         self.powered = True
         self._asleep = False
+        self.halted = False
         self._wake_at = NEVER
         self._waiting.clear()
         self._watchdog_us = 0
@@ -90,6 +96,10 @@ class UnixBoard:
 
     def power_off(self) -> None:
         """Cut the power: the process is gone at once, whatever it was doing."""
+        self._kill()
+        self.powered = False
+
+    def _kill(self) -> None:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -97,7 +107,13 @@ class UnixBoard:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
-        self.powered = False
+
+    def _stop(self, why: str) -> None:
+        # The processor stands still; whatever has its own memory, like the panel, goes on.
+        self._kill()
+        self.halted = self._asleep = True
+        self._wake_at = NEVER
+        self.rig.terminal_ended(why)
 
     # -- time --------------------------------------------------------------------------------
 
@@ -109,18 +125,25 @@ class UnixBoard:
                 continue
             if stop is not None and stop():
                 return
-            wake_at = self._wake_at if self.powered else NEVER
-            when = min(wake_at, self.kernel.next_at(), until_us)
-            self.kernel.run_due(when)
-            if self.powered and (self._waiting or self.kernel.now_us >= wake_at):
+            wake_at = self.next_wake_at()
+            self.kernel.run_due(min(wake_at, self.kernel.next_at(), until_us))
+            if self.powered and self.kernel.now_us >= self._bites_at():
+                self.rig.watchdog_bit()
+                self.power_off()
+                self.power_on()
+            elif self.powered and not self.halted and (
+                self._waiting or self.kernel.now_us >= wake_at
+            ):
                 self._resume()
             elif self.kernel.now_us >= until_us:
                 return
-            self._starve_watchdog()
 
     def next_wake_at(self) -> int:
-        """When the sleeping terminal wants to wake up."""
-        return self._wake_at if self.powered else NEVER
+        """When the sleeping terminal wants to wake up, or its watchdog will wake it."""
+        return min(self._wake_at, self._bites_at()) if self.powered else NEVER
+
+    def _bites_at(self) -> int:
+        return self._fed_us + self._watchdog_us + 1 if self._watchdog_us else NEVER
 
     # -- what the world does to the terminal ---------------------------------------------------
 
@@ -136,8 +159,10 @@ class UnixBoard:
             self._waiting += struct.pack("<BH", ord("c"), len(body)) + body
 
     def measure(self) -> dict[str, str]:
-        """Ask the terminal for its measurements of heap and loop."""
+        """Ask the terminal for its measurements of heap and loop; none when it is off."""
         self.measured = {}
+        if not self.powered:
+            return self.measured
         self._waiting += struct.pack("<BH", ord("m"), 0)
         self.run(self.kernel.now_us + 1000)
         return self.measured
@@ -164,10 +189,10 @@ class UnixBoard:
         except PowerCut:
             self.power_off()
             self.rig.power_was_cut()
+        except TimeoutError:
+            self._stop(f"hangs: silent for {_HANGS_S:g} real seconds")
         except (EOFError, ConnectionError):
-            code = self._process.wait()
-            self.power_off()
-            self.rig.terminal_ended(code)
+            self._stop(f"ended by itself, exit code {self._process.wait()}")
 
     def _answer(self, kind: int, body: bytes = b"") -> None:
         self._socket.sendall(_HEAD.pack(len(body), kind, self.kernel.now_us - self._born_us) + body)
@@ -178,8 +203,7 @@ class UnixBoard:
         try:
             self._answer(0, events)
         except ConnectionError:
-            self.power_off()
-            self.rig.terminal_ended(-1)
+            self._stop(f"ended by itself, exit code {self._process.wait()}")
 
     def _sleep(self, body: bytes) -> None:
         (until,) = struct.unpack("<Q", body)
@@ -218,13 +242,6 @@ class UnixBoard:
         if timeout_ms:
             self._watchdog_us = timeout_ms * 1000
         self._fed_us = self.kernel.now_us
-
-    def _starve_watchdog(self) -> None:
-        if self.powered and self._watchdog_us:
-            if self.kernel.now_us - self._fed_us > self._watchdog_us:
-                self.rig.watchdog_bit()
-                self.power_off()
-                self.power_on()
 
     def _random(self, body: bytes) -> None:
         self._answer(0, self.rig.random.randbytes(body[0]))

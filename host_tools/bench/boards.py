@@ -1,0 +1,61 @@
+"""Which board a bench runs on, by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from host_tools.bench.kernel import Kernel
+from host_tools.bench.unix import UnixBoard
+
+if TYPE_CHECKING:
+    from host_tools.bench.rig import Rig
+
+
+class NoSuchBoard(ValueError):
+    """The bench cannot run on that; the text names what it can run on."""
+
+
+class Board(Protocol):
+    """What the bench needs of whoever runs the firmware. Times are the kernel's microseconds."""
+
+    name: str
+    powered: bool
+    halted: bool  # the firmware ended or hangs
+
+    def power_on(self) -> None:
+        """Give it power; nothing has run yet when this returns."""
+
+    def power_off(self) -> None:
+        """Take the power away at once."""
+
+    def run(self, until_us: int, stop: Callable[[], bool] | None = None) -> None:
+        """Run to ``until_us``, or until ``stop()`` holds while the terminal sleeps."""
+
+    def next_wake_at(self) -> int:
+        """When the sleeping terminal wants to wake up; ``NEVER`` when it is off."""
+
+    def uart_in(self, port: int, data: bytes) -> None:
+        """Bytes that have arrived at a UART of the terminal."""
+
+    def set_contacts(self, pairs: list[tuple[int, int]]) -> None:
+        """Which pins the keypad connects now."""
+
+    def measure(self) -> dict[str, str]:
+        """The terminal's own measurements of heap and loop."""
+
+
+NAMES = ("unix",)
+
+
+def check(name: str) -> None:
+    """``NoSuchBoard`` unless the bench can run on ``name``."""
+    if name not in NAMES:
+        raise NoSuchBoard(f"board={name!r}: the bench runs on {', '.join(NAMES)}")
+
+
+def make(name: str, kernel: Kernel, rig: Rig, log: Path) -> Board:
+    """The board ``name``, switched off."""
+    check(name)
+    return UnixBoard(kernel, rig, log)
