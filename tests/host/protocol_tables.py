@@ -55,7 +55,8 @@ KINDS = {
 }
 TITLES = {
     "sign_on": "sign-on 签到", "sign_off": "sign-off 签退", "echo": "echo test 回响测试",
-    "parameters": "parameter download 参数下载", "status_query": "status query (extension)",
+    "parameters": "parameter download 参数下载", "status": "status report 状态上送",
+    "status_query": "status query (extension)",
     "balance": "balance 余额查询", "sale": "sale 消费", "void": "void 消费撤销",
     "refund": "refund 退货", "sale_reversal": "reversal of a sale 消费冲正",
     "void_reversal": "reversal of a void 撤销冲正", "settlement": "settlement 批结算",

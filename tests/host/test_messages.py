@@ -48,6 +48,7 @@ def sample(kind=tx.SALE):
     txn.original_rrn, txn.original_date, txn.original_auth = "112233445566", "1121", "654321"
     txn.auth, txn.reason = "123456", "98"
     txn.totals, txn.packet, txn.count, txn.balanced = Totals, [txn] * 2, 500, False
+    txn.report = b"limit: sale"
     return txn
 
 
@@ -86,6 +87,7 @@ EXPECTED = {
     "sign_off": {**BARE, "t": "0820", "60": "00000003002", "63": b"01 ".hex()},
     "echo": {**BARE, "t": "0820", "60": "00000003301"},
     "parameters": {**BARE, "t": "0800", "60": "00000003360"},
+    "status": {**BARE, "t": "0820", "60": "00000003362", "62": b"limit: sale".hex()},
     "status_query": {**BARE, "t": "0820", "60": "00000003364", "61": "000003000012"},
     "balance": {**{k: v for k, v in CARD.items() if k != "4"}, "t": "0200", "3": "310000",
                 "60": "0100000300020"},
@@ -183,7 +185,7 @@ def problem(name, data):
     ("t", "0200", 0), ("11", "000018", 11), ("41", "00000002", 41), ("42", "1" * 15, 42),
 ])
 def test_a_reply_to_something_else_is_rejected_by_the_field(name, key, value, field):
-    if key == "11" and name in ("echo", "parameters"):
+    if key == "11" and name in ("echo", "parameters", "status"):
         field = None
     assert problem(name, answer(name, {**reply_values(name), key: value})) == field
 
@@ -313,6 +315,9 @@ def test_a_whole_day_with_the_acquirer():
     assert reply.code == "00" and reply.rrn == sale.rrn and reply.auth == sale.auth
     for name in ("echo", "parameters"):
         assert day.ask(name, day.new(0)).code == "00"
+    report = day.new(0)
+    report.report = b"limit: sale"
+    assert day.ask("status", report).code == "00"
     total = day.new(0)
     total.totals = type("T", (), {"debit_amount": 10000, "debit_count": 1,
                                   "credit_amount": 4000, "credit_count": 1})

@@ -7,6 +7,7 @@ messages that are not transactions it carries ``trace``, ``batch`` and ``operato
     settlement      totals    debit_amount, debit_count, credit_amount, credit_count
     batch_upload    packet    1 to 8 Transactions (sales and voids)
     batch_end       count, balanced    transactions in the batch; did the totals agree?
+    status          report    GBK bytes for the acquirer
     status_query    original_batch, original_trace    the transaction asked about
 
 Reversals (冲正) are built from what the journal keeps: no track, no PIN, no expiry.
@@ -53,6 +54,8 @@ TABLE = (
     ("echo", "0820", "", "00", "301", _LOOSE, (11, 41, 42, 60)),
     # 参数下载
     ("parameters", "0800", "", "00", "360", _LOOSE, (11, 41, 42, 60)),
+    # 状态上送: a report of up to 60 bytes of GBK text
+    ("status", "0820", "", "00", "362", _LOOSE, (11, 41, 42, 60, 62)),
     # Status query: an extension, for hosts that have it
     ("status_query", "0820", "", "00", "364", 0, (11, 41, 42, 60, 61)),
     # 余额查询
@@ -211,6 +214,8 @@ class Composer:
             return self._field_60(row, txn)
         if field == 61:
             return _field_61(row[0], txn)
+        if field == 62:
+            return txn.report
         # 63: the operator, or for refunds the card organisation, which a stripe does not tell.
         return "000" if row[3] == "25" else "%02d " % txn.operator
 
