@@ -228,6 +228,15 @@ class Bench:
         """Is the terminal on?"""
         return self.board.powered
 
+    @property
+    def crashes(self) -> list[str]:
+        """When the firmware ended or hung by itself: it must never do that."""
+        return self.rig.crashes
+
+    def expect_crashes(self) -> None:
+        """This test made the firmware crash on purpose: the plugin shall not call it a failure."""
+        self.rig.crashes.clear()
+
     def power_on(self) -> None:
         """Switch on; returns when the boot is over and the panel is quiet. On already: nothing."""
         if self.powered:

@@ -32,6 +32,7 @@ def tree() -> dict:
     return json.loads(Path(__file__).with_name("menu.json").read_text(encoding="utf-8"))
 
 
+LOG_IN_REFUSED = ("密码错", "操作员不存在", "Wrong password", "Too many tries", "No such operator")
 LOG_IN = ("操作员号", "Operator no.")
 
 
@@ -71,11 +72,17 @@ def sign_on(bench: Bench, operator: str, password: str) -> None:
     if is_log_in(bench):
         bench.type(operator)
         bench.press("ENTER")
+        _not_refused(bench)
         bench.type(password)
         bench.press("ENTER")
+        _not_refused(bench)
     elif is_not_signed_on(bench):
         bench.press("ENTER")
     to_idle(bench)
+
+
+def _not_refused(bench: Bench) -> None:
+    bench.wait_until(lambda: not any(bench.shows(text) for text in LOG_IN_REFUSED), 0, "the log-in")
 
 
 def choose(bench: Bench, label: str) -> None:

@@ -53,12 +53,18 @@ def make_bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Calla
 
     yield make
     failed = request.node.stash.get(_REPORT, False)
+    crashes = []
     for number, bench in enumerate(made):
-        if failed:
+        crashes += bench.crashes
+        if failed or bench.crashes:
             folder = tmp_path / f"bench-{number}"
             bench.save(folder)
             print(f"what the bench was left with: {folder}")
+            options = f"--mobi-board {bench.board.name} --mobi-seed {bench.seed}"
+            print(f"run it again: pytest '{request.node.nodeid}' {options}")
         bench.close()
+    if crashes and not failed:
+        pytest.fail("the firmware crashed: " + "; ".join(crashes))
 
 
 @pytest.fixture

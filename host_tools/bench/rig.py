@@ -76,11 +76,11 @@ class Rig:
 
     def _timed(self, region, operation) -> int:
         nor = self.flash[region]
-        before = nor.typ_us
+        before = nor.typ_ns
         result = operation(nor)
         # The chip is busy and interrupts are off: nothing else happens on the board meanwhile.
         self._fifo_room = FIFO
-        self.kernel.run_due(self.kernel.now_us + int(nor.typ_us - before))
+        self.kernel.run_due(self.kernel.now_us + (nor.typ_ns - before) // 1000)
         self._fifo_room = None
         return result or 0
 
