@@ -240,8 +240,6 @@ class Journal(Startup):
 
     def mount(self):
         """Find the journal after power-on; the verdict. Never formats."""
-        for i in range(len(self._marks)):
-            self._marks[i] = 0
         self._scrubbed = 0
         self._carried = -1
         self._rrn = ("", None)
@@ -254,8 +252,7 @@ class Journal(Startup):
         for s in range(self.sectors):
             wear = max(wear, self.head_wear(s) or 0)
         self._forget()
-        for i in range(len(self._marks)):
-            self._marks[i] = 0
+        self._clear_marks()
         for i in range(len(self.bad)):
             self.bad[i] = 0
         for s in range(self.sectors):
@@ -961,7 +958,11 @@ class Journal(Startup):
             ordinal = get24(p, at)
             entry = self._entry(ordinal)
             if entry is None:
-                return
+                # The checkpoint named a sector that was given up after this copy was made.
+                amount = get_number(p, at + 12, 5)
+                entry = [ordinal, sector, off, p[0], p[at + 5], amount, True]
+                self._kept.append(entry)
+                self._kept.sort(key=lambda e: -self._age(e[_ORDINAL]))
             entry[_SECTOR] = sector
             entry[_OFF] = off
             entry[_IS_CARRIED] = True
@@ -1052,6 +1053,10 @@ class Journal(Startup):
         if 0 < self._age(ordinal) <= self._marked:
             known = self._mark_of(ordinal)
             self._set_mark(ordinal, how if known == 0 or known == how else _FAR)
+
+    def _clear_marks(self):
+        for i in range(len(self._marks)):
+            self._marks[i] = 0
 
     def _mark_of(self, ordinal):
         i = ordinal % self._marked

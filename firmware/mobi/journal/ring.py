@@ -73,6 +73,10 @@ class JournalFull(JournalError):
     """No room for another transaction. Settle; what has begun can still be finished."""
 
 
+class Unsteady(Exception):
+    """Something read well a moment ago and does not now: start-up must decide again."""
+
+
 def behind(newer, older):
     """How far ``older`` is behind ``newer`` on the circle of sequence numbers (32 bits)."""
     return (newer - older) & _SEQ_MASK
@@ -298,6 +302,8 @@ class Ring:
                 if whole and verify:
                     whole = self._load(sector, off, size, seed)
                 if not whole:
+                    if resumed and off == start:
+                        raise Unsteady(off)
                     off = self._resync(sector, off, stop, seed, verify)
                     continue
                 self._w_sector = sector
@@ -486,7 +492,10 @@ class Ring:
         self._make_room()
         if flags == 0 and self._should_rewrite(FRAME + size):
             kept = bytes(self.view[DATA : DATA + size])
-            self._rewrite(0)
+            try:
+                self._rewrite(0)
+            except Unsteady:
+                raise JournalError("the newest sector has become unreadable: restart")
             self.view[DATA : DATA + size] = kept
             self._append(kind, size)
             return
@@ -563,9 +572,9 @@ class Ring:
         for off in self._walk(old, 0, end, False):
             if self._is_superseded(self.w_kind, off):
                 superseded.add(off)
-        info = bytearray(A_MAX)
-        if not self.medium.read(old, 0, memoryview(info)):
-            raise JournalError("the newest sector cannot be read")
+        info = self._read_head(old)
+        if info is None:
+            raise Unsteady(0)
         old_seq = self.seq
         distance = 1
         while True:
@@ -573,7 +582,8 @@ class Ring:
             if sector < 0:
                 raise JournalFull("no erased sector is left")
             seq = old_seq + distance & _SEQ_MASK
-            self._load_checkpoint(old)
+            if not self._load_checkpoint(info):
+                raise Unsteady(0)
             back = info[19] | info[20] << 8
             if back:
                 back += distance
@@ -660,12 +670,20 @@ class Ring:
                 return sector
         return -1
 
-    def _load_checkpoint(self, sector):
-        """Go back to the state when ``sector`` was entered. False: its checkpoint is damaged."""
+    def _read_head(self, sector):
+        # The first page of a sector when the first part of its head is whole, else None.
         info = bytearray(PAGE)
         view = memoryview(info)
-        if not self.medium.read(sector, 0, view) or info[5] < 4:
-            return False
+        if not self.medium.read(sector, 0, view) or view[:3] != MAGIC or info[5] < 4:
+            return None
+        end = info[4] - 4
+        if not A_FIXED <= end <= A_MAX - 4:
+            return None
+        return info if crc32(view[:end]) == struct.unpack_from("<I", info, end)[0] else None
+
+    def _load_checkpoint(self, info):
+        """Go back to when the sector with this head was entered. False: it is damaged."""
+        view = memoryview(info)
         a = info[4]
         end = a + info[5] - 4
         if end > PAGE - 4 or crc32(view[a:end]) != struct.unpack_from("<I", info, end)[0]:

@@ -33,6 +33,7 @@ from mobi.journal.ring import (
     VERSION,
     JournalFull,
     Ring,
+    Unsteady,
     behind,
 )
 
@@ -63,6 +64,18 @@ class Startup(Ring):
 
     def _start(self):
         """Find the log and go on behind it; one of the kinds above."""
+        self._unsteady = -1
+        for _ in range(_READINGS):
+            try:
+                return self._survey()
+            except Unsteady:
+                pass
+        # The newest head does not read the same twice: its sector was never entered.
+        self._unsteady = self.head
+        return self._survey()
+
+    def _survey(self):
+        # One attempt: read every head.
         self._forget()
         n = self.sectors
         seqs = [None] * n
@@ -76,7 +89,7 @@ class Startup(Ring):
         view = self.medium.view
         for s in range(n):
             self.medium.held = -1
-            if not self.medium.read(s, 0, view[:A_MAX]):
+            if s == self._unsteady or not self.medium.read(s, 0, view[:A_MAX]):
                 continue
             if page[:3] != MAGIC:
                 blank += page[:A_MAX] == BLANK[:A_MAX]
@@ -121,8 +134,7 @@ class Startup(Ring):
                     return FOREIGN
             return EMPTY if order or blank else FOREIGN
         self._link(order[dropped:], seqs, distances, previous_ends, flags)
-        self._recall(flags, touches)
-        torn = self._settle_down(judged)
+        torn = self._settle_down(judged, flags, touches)
         self.repaired = 1 if torn or dropped or judged == _COPY else 0
         if self.damage:
             return DAMAGED
@@ -140,6 +152,7 @@ class Startup(Ring):
         self._previous = -1
         self._dirty = 0
         self.touches = []
+        self._copying = False
         self.medium.held = -1
         self._reset()
 
@@ -179,8 +192,11 @@ class Startup(Ring):
         body_end = info[23] | info[24] << 8
         self._dirty = self._dirty_end(s)
         stop = min(self._dirty + _LONGEST, SECTOR)
-        for _ in self._walk(s, body_end, stop, True):
-            return _KEEP
+        try:
+            for _ in self._walk(s, body_end, stop, True):
+                return _KEEP
+        except Unsteady:
+            return _KEEP  # whatever it says, it was begun after the head was whole
         self.ends[s] = 0
         a = info[4]
         end = a + info[5] - 4
@@ -247,7 +263,8 @@ class Startup(Ring):
         self._previous = self.chain[self.length - 2] if self.length > 1 else -1
 
     def _recall(self, flags, touches):
-        # What later sectors did to transactions of earlier ones.
+        # What later sectors did to transactions of earlier ones, as far as heads list it.
+        self._clear_marks()
         self.ordinal = self.firsts[self.head]
         for i in range(1, self.length):
             s = self.chain[i]
@@ -258,29 +275,57 @@ class Startup(Ring):
                 for k in range(0, len(data), 4):
                     self._mark_touch(get24(data, k), data[k + 3])
 
-    def _settle_down(self, judged):
+    def _settle_down(self, judged, flags, touches):
         # Read what counts, then make the decision about its end durable. Was there a torn record?
         limit = SECTOR
         readings = 0
+        head = self.head
+        self._copying = judged == _COPY
         while True:
-            last, end = self._replay(limit)
-            dirty = self._dirty
-            self.off = end
+            self._recall(flags, touches)
             try:
+                last, end = self._replay(limit)
+                dirty = self._dirty
+                self.off = end
                 if judged == _COPY and self._dead():
                     self._rewrite(0)
-                    return True
+                    break
                 if self._resume(last, end, dirty):
-                    return dirty > end
+                    if self.head == head:
+                        return dirty > end
+                    break
+                doubtful = last[0]
+            except Unsteady as error:
+                if judged == _COPY or not error.args[0]:
+                    raise
+                doubtful = error.args[0]
             except JournalFull:
+                self._recall(flags, touches)
                 self._replay(limit)
                 self.off = SECTOR
                 self.read_only = True
                 return True
             readings += 1
-            if readings == _READINGS:
+            if readings >= _READINGS:
                 # It does not read the same twice: it was never finished.
-                limit = last[0]
+                limit = doubtful
+        self._copying = False
+        # The log goes on in a new sector. What was read on the way may have been unstable: read
+        # once more what counts now.
+        self._survey_again(flags, touches)
+        self._dirty = self._dirty_end(self.head)
+        _, self.off = self._replay(SECTOR)
+        return True
+
+    def _survey_again(self, flags, touches):
+        touches.pop(self.head, None)
+        info = bytearray(A_MAX)
+        if self.medium.read(self.head, 0, memoryview(info)):
+            flags[self.head] = info[6]
+            if info[7]:
+                end = A_FIXED + 4 * min(info[7], TOUCHES_IN_HEAD)
+                touches[self.head] = bytes(info[A_FIXED:end])
+        self._recall(flags, touches)
 
     def _replay(self, limit):
         """Read the newest checkpoint and all records after it.
@@ -289,12 +334,18 @@ class Startup(Ring):
         the place behind it.
         """
         at = self.length - 1
-        while not self._load_checkpoint(self.chain[at]):
+        info = newest_info = self._read_head(self.head)
+        if info is None:
+            raise Unsteady(0)
+        while info is None or not self._load_checkpoint(info):
+            if self._copying:
+                raise Unsteady(0)
             self._damaged(self.chain[at], 0)
             if at == 0:
                 self._reset()
                 break
             at -= 1
+            info = self._read_head(self.chain[at])
         last = None
         end = 0
         for i in range(at, self.length):
@@ -302,20 +353,17 @@ class Startup(Ring):
             newest = i == self.length - 1
             self._previous = self.chain[i - 1] if i else -1
             self.touches = []
-            begin, seed, seq = self._head_info(s)
             if newest:
-                self.seq = seq
-                self._seed = seed
-                self.wear = self.head_wear(s) or 0
-                self._next_wear = get24(self.medium.page, 38)
-                if not self.medium.read(s, 12, self._four):
-                    continue
-                self.inc = struct.unpack_from("<I", self._four, 0)[0]
+                info = newest_info
+                self.seq, self.inc = struct.unpack_from("<II", info, 8)
+                self._seed = crc32(memoryview(info)[8:16])
+                self.wear = get24(info, 16)
+                self._next_wear = get24(info, 38)
                 self.ends[s] = RESUMED | 1
                 stop = self._dirty + _LONGEST
                 if stop > limit:
                     stop = limit
-                end = begin
+                end = info[4] + info[5]
             else:
                 stop = self.ends[s] & 0x7FFF
             for off in self._walk(s, 0, stop, True):
