@@ -269,20 +269,21 @@ class Panel:
         """Is the pixel lit? 0, 0 is at the top left."""
         return bool(self.pixels()[y] >> (WIDTH - 1 - x) & 1)
 
-    def _cells(self, row: int) -> tuple[Cell, ...]:
-        return _cells_of(tuple(self.pixels()[16 * row : 16 * row + 16]))
-
     def text(self) -> list[str]:
         """The four rows as text, blanks at their ends cut off; ``?`` for what is no character."""
-        return ["".join(cell[0] for cell in self._cells(row)).rstrip() for row in range(ROWS)]
+        return ["".join(cell[0] for cell in self.cells(row)).rstrip() for row in range(ROWS)]
+
+    def cells(self, row: int) -> tuple[Cell, ...]:
+        """What a row shows from the left: (character, columns it takes, dark on light?)."""
+        return _cells_of(tuple(self.pixels()[16 * row : 16 * row + 16]))
 
     def inverted(self, row: int) -> bool:
         """Is the whole row dark on light, like a title?"""
-        return all(cell[2] for cell in self._cells(row))
+        return all(cell[2] for cell in self.cells(row))
 
     def inverted_text(self, row: int) -> str:
         """The part of a row that is dark on light, like the chosen entry of a menu."""
-        return "".join(cell[0] for cell in self._cells(row) if cell[2]).strip()
+        return "".join(cell[0] for cell in self.cells(row) if cell[2]).strip()
 
     # -- pictures ------------------------------------------------------------------------------
 

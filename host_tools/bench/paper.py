@@ -451,6 +451,22 @@ _INK = (44, 42, 48)
 _PAPER = (248, 246, 240)
 
 
+def line_image(line: Line) -> Image.Image:
+    """The ink of one line, two pixels a dot over the whole 384 dots; 255 is black on paper."""
+    tallest = max((look.tall for _, look in line.cells), default=1) * _HEIGHT
+    height = max(line.height, tallest if line.cells else 0)
+    ink = Image.new("L", (DOTS * _ZOOM, height * _ZOOM), 0)
+    left = line.left() * _ZOOM
+    if line.picture is not None:
+        size = (line.picture.width * _ZOOM, line.picture.height * _ZOOM)
+        ink.paste(line.picture.convert("L").resize(size, Image.Resampling.NEAREST), (left, 0))
+    for character, look in line.cells:
+        glyph = _glyph(character, look)
+        ink.paste(glyph, (left, tallest * _ZOOM - glyph.height))
+        left += glyph.width
+    return ink
+
+
 def _draw(lines: list[Line]) -> Image.Image:
     # One piece of paper with torn ends, as RGBA.
     tear = 14
@@ -460,15 +476,8 @@ def _draw(lines: list[Line]) -> Image.Image:
     ink = Image.new("L", (width, height), 0)
     top = margin + tear
     for line in lines:
-        left = (_EDGE + line.left()) * _ZOOM
-        if line.picture is not None:
-            size = (line.picture.width * _ZOOM, line.picture.height * _ZOOM)
-            ink.paste(line.picture.convert("L").resize(size, Image.Resampling.NEAREST), (left, top))
-        baseline = max((look.tall for _, look in line.cells), default=1) * _HEIGHT * _ZOOM
-        for character, look in line.cells:
-            glyph = _glyph(character, look)
-            ink.paste(glyph, (left, top + baseline - glyph.height))
-            left += glyph.width
+        strip = line_image(line)
+        ink.paste(strip, (_EDGE * _ZOOM, top), strip)
         top += line.height * _ZOOM
     picture = Image.new("RGBA", (width, height), (*_PAPER, 255))
     picture.paste(Image.new("RGBA", (width, height), (*_INK, 255)), (0, 0), ink)
