@@ -5,7 +5,7 @@ import gc
 from line_peer import HOST, Peer
 
 from mobi.link import frame
-from mobi.link.arq import HOLD_MS, HOLD_POLL_MS, REQUEST_TRIES, SLACK_MS, Arq
+from mobi.link.arq import HOLD_MS, HOLD_POLL_MS, REQUEST_TRIES, Arq
 from mobi.link.link import DOWN, NO_ACK, NO_REPLY, LinkError
 
 
@@ -85,28 +85,58 @@ def test_waits_while_the_host_says_so():
     assert peer.ms - began > 15000
 
 
-def test_busy_until_the_host_must_be_silent():
+def test_nothing_is_told_before_the_host_must_be_silent():
     peer = Peer()
     peer.run(peer.link.hello(1000))
     peer.script = lambda kind, number, payload: [(0, frame.WAIT, number, b"")] if (
         kind == frame.REQUEST) else []
+    began = peer.ms
     assert reason(peer, timeout_ms=2500) == NO_REPLY
-    # The last POLL may still be answered: no flash until its window is over.
-    assert peer.link.busy
-    peer.wait(HOLD_POLL_MS + SLACK_MS)
+    # Two POLLs had 1400 ms each; the second was sent before the timeout was over.
+    assert 2800 <= peer.ms - began < 2820
     assert not peer.link.busy
 
 
-def test_an_answer_ends_busy_at_once():
+def test_the_answer_to_the_last_question_counts():
+    peer = Peer()
+    peer.run(peer.link.hello(1000))
+    polls = []
+
+    def script(kind, number, payload):
+        if kind == frame.REQUEST:
+            return [(0, frame.WAIT, number, b"")]
+        polls.append(peer.ms)
+        if len(polls) < 3:
+            return [(1000, frame.WAIT, number, b"")]
+        return [(1000, frame.REPLY, number, b"just in time")]
+
+    peer.script = script
+    assert peer.ask(b"message", 2500) == b"just in time"
+
+
+def test_an_answer_ends_busy_at_once_unless_another_may_follow():
     peer = Peer()
     peer.ask(b"message")
-    assert not peer.link.busy
-    peer.script = lambda kind, number, payload: [
-        (0, frame.REPLY, number, b"a")] if len(peer.got) > 3 else []
+    began = peer.ms
     peer.ask(b"message")
-    # After a resend another answer may be on its way.
-    assert peer.link.busy
-    peer.wait(710)
+    assert peer.ms - began < 5
+    peer.script = lambda kind, number, payload: [
+        (0, frame.REPLY, number, b"a")] if len(peer.got) > 4 else []
+    peer.ask(b"message")
+    # After a repetition the answer to the first frame may still be on its way.
+    assert peer.ms - began >= 1400 and not peer.link.busy
+
+
+def test_a_cancelled_request_leaves_the_link_busy_as_long_as_the_host_may_speak():
+    peer = Peer()
+    peer.run(peer.link.hello(1000))
+    peer.script = lambda kind, number, payload: []
+    task = peer.loop.spawn("request", peer.link.request(b"message", 5000))
+    peer.wait(100)
+    task.cancel()
+    peer.wait(1)
+    assert task.done.is_set() and peer.link.busy
+    peer.wait(700)
     assert not peer.link.busy
 
 

@@ -140,7 +140,8 @@ class Arq:
     def request(self, timeout_ms):
         """Begin a request; ``outcome`` will say how it ended.
 
-        ``timeout_ms`` counts from the end of its first transmission.
+        ``timeout_ms`` counts from the end of its first transmission; it ends the asking, and the
+        answer to the last question may come up to 1.4 s later.
         """
         self._begin(timeout_ms)
         self._resyncs = 0
@@ -168,10 +169,12 @@ class Arq:
         """The control byte of the frame to send now, or None: then ``wait_ms`` tells how long."""
         if self.phase == IDLE:
             return None
+        # The answer to the last frame is waited for even when the timeout is over: the host may
+        # still speak, so nothing else could be done anyway.
+        if self._unanswered and self._left(self._window) > 0:
+            return None
         if self._give_up is not None and self._left(self._give_up) <= 0:
             self._fail()
-            return None
-        if self._unanswered and self._left(self._window) > 0:
             return None
         if self._unanswered:
             self.stats.asked(False)
@@ -208,11 +211,8 @@ class Arq:
         self.stats.sent += 1
 
     def wait_ms(self):
-        """Milliseconds until ``next`` has something to say unless a frame comes in before."""
-        left = self._left(self._window)
-        if self._give_up is not None:
-            left = min(left, self._left(self._give_up))
-        return max(left, 0)
+        """Milliseconds until the time for the answer to the last frame is over."""
+        return max(self._left(self._window), 0)
 
     def left_ms(self):
         """Milliseconds until the request times out; None before it was sent."""

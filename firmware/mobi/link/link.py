@@ -68,7 +68,10 @@ class Link:
         return self._arq.alive
 
     async def hello(self, timeout_ms):
-        """Ask whether anybody is there, until ``timeout_ms`` is over: True or False."""
+        """Ask whether anybody is there, until ``timeout_ms`` is over: True or False.
+
+        As after ``request``, the host must be silent when this returns.
+        """
         self._take()
         try:
             self._arq.hello(timeout_ms)
@@ -81,7 +84,11 @@ class Link:
         """Send ``message`` (bytes-like, 1 to 1024 long, unchanged meanwhile) and give the reply.
 
         The reply is a memoryview, valid until the next request ends. ``timeout_ms`` is for the
-        reply and begins when the request has been sent. Raises ``LinkError``.
+        reply and begins when the request has been sent; it ends the asking, a reply to the last
+        question may come up to 1.4 s later. Raises ``LinkError``.
+
+        When this returns or raises, the host must be silent: flash may be touched. Only a task
+        that is cancelled in here leaves the link ``busy``.
 
         ``progress(stage, left_ms)`` is called at every change and about once a second while the
         host keeps the terminal waiting: stage CONNECTING, SENDING or WAITING; ``left_ms`` until
@@ -136,6 +143,10 @@ class Link:
                 await self._send(control, message)
             elif arq.outcome is None:
                 await self._changed.wait(arq.wait_ms())
+        # After a repetition a second answer may still come. Whoever gets the outcome will write it
+        # to flash at once, so it is told when the host must be silent, not before.
+        while arq.busy:
+            await sleep_ms(arq.wait_ms())
 
     async def _send(self, control, message):
         arq = self._arq
