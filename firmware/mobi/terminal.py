@@ -1,9 +1,11 @@
-"""The terminal: puts all parts together and lives the operator's day. The only file that knows all."""
+"""The terminal: puts all parts together and lives the operator's day. It alone knows all parts."""
 
 import gc
 
 from micropython import const
-from mobi import dates, transactions as tx
+
+from mobi import audit, dates
+from mobi import transactions as tx
 from mobi.access import NOBODY, Access
 from mobi.acquiring import codes
 from mobi.acquiring.messages import Composer
@@ -12,9 +14,24 @@ from mobi.devices.printer import Printer
 from mobi.devices.reader import Reader
 from mobi.devices.ssd1306 import Ssd1306
 from mobi.flows import (
-    admin, menus, online, printing, query, refund, sale, session, settle, unfinished, void,
+    admin,
+    advice,
+    check,
+    menus,
+    online,
+    printing,
+    query,
+    refund,
+    reports,
+    retries,
+    sale,
+    service,
+    session,
+    settle,
+    unfinished,
+    void,
 )
-from mobi.journal.log import Journal
+from mobi.journal.log import Journal, JournalFull
 from mobi.journal.vault import Vault
 from mobi.keys import Keys
 from mobi.link.link import Link
@@ -39,7 +56,16 @@ FLOWS = {
     "balance": sale.balance,
     "void": void.by_voucher,
     "void_last": void.last,
+    "void_chosen": void.chosen,
+    "correct_amount": void.correct,
+    "undo": void.undo,
     "refund": refund.run,
+    "refund_code": refund.by_code,
+    "sale_code": sale.by_code,
+    "approved": sale.late,
+    "case": unfinished.show,
+    "check_voucher": check.run,
+    "reprint": printing.reprint,
     "unfinished": unfinished.run,
     "browse": query.browse,
     "by_voucher": query.by_voucher,
@@ -56,6 +82,7 @@ FLOWS = {
     "lock": session.lock,
     "change_password": session.change_password,
     "change_operator": session.change_operator,
+    "download": session.download,
     "operators": admin.operators,
     "parameters": admin.parameters,
     "master_key": admin.master_key,
@@ -90,6 +117,11 @@ class Terminal:
         self.ui = Dialogs(self.screen, self.inputs, self.beep, self.tr)
         self.printing = printing.Printing(self)
         self.last_fault = ""
+        self.ready = False  # vault and journal can be used
+        self.boot_notes = []  # for the audit trail, which begins once there is a journal
+        self.findings = []  # what the next operator is told once
+        self.report_at = None  # when reports that could not be sent are tried again, in ticks
+        self.next_try = None  # when the next reversal goes out by itself, in ticks
         self._beep_until = None
 
     def run(self):
@@ -153,7 +185,14 @@ class Terminal:
     def fault(self, where, error):
         """Note what went wrong in an exchange: for the screen, the log and the journal."""
         self.last_fault = codes.fault_text(error)
-        self.journal.note(b"F", ("%s %s" % (where, self.last_fault)).encode()[:60])
+        self.audit(audit.FAULT, "%s %s" % (where, self.last_fault))
+
+    def audit(self, kind, words, supervisor=NOBODY, txn=None):
+        """Add to the audit trail, see `mobi.audit`. False when the journal has no room for it."""
+        if not self.ready:
+            return False
+        text = audit.pack(self.session.operator, supervisor, words)
+        return self.journal.note(kind, text, txn)
 
     def explain(self, error):
         """A text for a person about a failed exchange."""
@@ -169,10 +208,11 @@ class Terminal:
 
     async def tell_code(self, title, code, kind=tx.SALE):
         """Show why a transaction was not approved and what to do now."""
-        text = "%s %s\n%s" % (code, self.code_text(code), codes.advice(code, self.language, kind))
-        if code == codes.MISMATCH:
-            text += "\n" + self.last_fault
-        await self.ui.message(title, text, beep=True)
+        await advice.tell(self, title, code, kind)
+
+    async def go(self, name, *args):
+        """Run the flow ``name`` from within another one."""
+        await FLOWS[name](self, *args)
 
     @property
     def language(self):
@@ -201,12 +241,16 @@ class Terminal:
             await sleep_ms(_FEED_MS)
 
     def _death(self, task):
-        # A terminal that lost one of its tasks must not go on looking alive.
+        # A terminal that lost one of its tasks must not go on looking alive. It stops feeding the
+        # watchdog, which restarts it.
         text = "%s: %r" % (task.name, task.error)
         print("task died:", text)
-        self.screen.show("FAULT", (text[:16], text[16:32], text[32:48]))
+        self.beep()
+        phone = self.tr("service_call") % self.settings.get("service_phone")
+        self.screen.show(self.tr("fault_title"), (text[:16], self.tr("fault_saved"), phone))
         while self.display.flush_step():
             pass
+        service.last_words(self, text)
         raise task.error or RuntimeError(text)
 
     async def _life(self):
@@ -220,22 +264,26 @@ class Terminal:
     async def _boot(self):
         self.screen.show("Mobi 末笔", ("", "     ...", ""))
         await sleep_ms(0)
-        self.vault.mount()
+        found = self.vault.mount()
         self.access = Access(self.vault, self.now, self.board.random)
         self.keys = Keys(self.vault, self.board.random)
         self.session = session.Session(self.vault, self.keys)
         self.journal = Journal(self.board.journal_flash, self.board.flash_unit, self.keys, self.now)
         verdict = self.journal.mount()
+        if self.now() < self._known_time():
+            self.set_time(self._known_time())
         number = int.from_bytes(self.board.random(4), "little") % ((1 << 30) - 1) + 1
         line = self.poller.watch(self.board.host_uart)
         self.link = Link(self.board.host_uart, self.loop, line, number)
         self.loop.spawn("link", self.link.run(), vital=True)
         self.composer = Composer(self._identity(), self.keys)
         self.ui.prompt_ms = self.settings.get("prompt_seconds") * 1000
-        if not verdict.usable:
-            await self._service(verdict)
-        if self.now() < self._known_time():
-            self.set_time(self._known_time())
+        await service.repair(self, found, verdict)
+        self.ready = True
+        if not self.keys.has_card_key:
+            self.keys.new_card_key()
+        self.findings = service.findings(self, found, verdict)
+        self.audit(audit.BOOT, "; ".join([verdict.text[:60]] + self.boot_notes))
         online.recover(self)
         self.loop.spawn("housekeeping", self._housekeeping(), vital=True)
 
@@ -256,12 +304,17 @@ class Terminal:
     async def _once(self):
         if self.session.operator == NOBODY:
             await session.log_in(self)
-            if not session.is_administrator(self) and not self.session.trusted:
-                await self._do("sign_on")
+            while self.findings:
+                await self.ui.message(self.tr("service"), self.findings.pop(0), beep=True)
+            if not session.is_administrator(self):
+                if not self.session.trusted:
+                    await self._do("sign_on")
+                await sale.offer_slip(self)
         elif session.is_administrator(self):
-            await self._do(await menus.walk(self, self.tr("system"), menus.SYSTEM))
+            await self._system()
         elif self.journal.settlement_open:
-            await self._locked_to("settlement_open", "settle")
+            # Nothing else is possible until it is done; it needs the host's trust, too.
+            await self._locked_to("settle" if self.session.trusted else "sign_on")
         elif not self.session.trusted:
             await self._not_signed_on()
         else:
@@ -272,12 +325,27 @@ class Terminal:
             await FLOWS[name](self, *args)
         except online.Refused as refused:
             await self.ui.message(self.tr(name), refused.text, beep=True)
+        except JournalFull:
+            text = "journal_read_only" if self.journal.read_only else "journal_full"
+            await self.ui.message(self.tr(name), self.tr(text), beep=True)
 
-    async def _locked_to(self, text, name):
-        # Nothing else is possible: any key goes on with it.
-        self.screen.show(self.tr(name), (self.tr("settlement_short"), self.tr("any_key"), ""))
-        await self.ui.key(_MINUTE_MS)
+    async def _system(self):
+        try:
+            name = await menus.walk(self, self.tr("system"), menus.SYSTEM)
+        except Leave as left:
+            if left.timed_out:
+                session.log_out(self)  # nobody is there: the parameters are not left open
+            raise
         await self._do(name)
+
+    async def _locked_to(self, name):
+        # Any key goes on with it; CANCEL lets somebody else log in.
+        rows = (self.tr("settlement_short"), self.tr("any_key"), self.tr("cancel_logs_out"))
+        self.screen.show(self.tr(name), rows)
+        if await self.ui.key(_MINUTE_MS) == "CANCEL":
+            session.log_out(self)
+        else:
+            await self._do(name)
 
     async def _not_signed_on(self):
         self.screen.show(
@@ -292,15 +360,24 @@ class Terminal:
             await self._do("sign_on")
 
     async def _idle(self):
+        late = retries.due(self)
+        if late is not None:
+            await unfinished.try_due(self, late)
+        if self.session.download_due:
+            await self._do("download")
+        if reports.due(self):
+            await reports.send(self)
         self.inputs.clear()
         self.display.refresh()  # it may have lost its memory and its settings without a sign
         self.screen.show(self._head(), (self.tr("swipe_card"), self._badge(), self.tr("idle_keys")))
-        got = await self.ui.input(_MINUTE_MS)
+        got = await self.ui.input(retries.wait_ms(self, _MINUTE_MS))
         if isinstance(got, tuple):
             if got[0] == "card":
                 await self._do("sale", got[1])
+            elif got[0] == "scan":
+                await self._do("sale_code", got[1])
             else:
-                self.beep()
+                await self.ui.message(self.tr("sale"), self.tr("card_unreadable"), beep=True)
         elif got == "ENTER":
             await self._do(await menus.walk(self, self.tr("menu"), menus.MAIN))
         elif got == "FN":
@@ -324,23 +401,6 @@ class Terminal:
     def _badge(self):
         count = len(self.journal.unfinished())
         return self.tr("badge") % count if count else ""
-
-    async def _service(self, verdict):
-        """The journal cannot be used: say what is wrong; only the administrator may go on."""
-        title = self.tr("service")
-        while True:
-            try:
-                rows = (self.tr("verdict_" + verdict.name), self.tr("service_hint"))
-                await self.ui.message(title, "\n".join(rows), seconds=3600)
-                await session.password(
-                    self, title, session.ADMINISTRATOR, self.tr("administrator_password")
-                )
-                if await self.ui.confirm(title, self.tr("format_sure")):
-                    self.keys.new_card_key()
-                    self.journal.format(1, 1)
-                    return
-            except Leave:
-                pass  # this screen is the only place to be
 
 
 class Identity:

@@ -1,12 +1,16 @@
-"""Who is at the terminal and whether the acquirer trusts it: login, sign-on, sign-off, echo, lock."""
+"""Who is at the terminal and whether the acquirer trusts it: log-in, sign-on, echo, lock."""
 
+import struct
+
+from mobi import audit, settings
 from mobi import transactions as tx
 from mobi.access import ADMINISTRATOR, NOBODY, SUPERVISOR, Locked, password_length
-from mobi.acquiring import codes
+from mobi.acquiring import codes, parameters
 from mobi.acquiring.messages import BadMac, BadMessage, Rejected
 from mobi.acquiring.security import BadKeys
-from mobi.flows import online
-from mobi.link.link import LinkError
+from mobi.flows import online, reports
+from mobi.journal.vault import VaultFull
+from mobi.link.link import DOWN, LinkError
 from mobi.ui.dialogs import Leave
 
 # Processing demands of the host (digit 8 of the header) that the terminal obeys.
@@ -15,26 +19,32 @@ _DEMAND_SIGN_ON = 3
 # Answers that say the keys or the batch do not fit: sign on again.
 _CODES_SIGN_ON = ("99", "A0", "77")
 
-_SIGNED_ON = b"s"
+# Places in the vault.
+_SIGNED_ON = b"s"  # b"1": signed on, and not doubted since
+_SINCE = b"S"  # when, and the numbers then: seconds since 2000, batch, next trace, 4 bytes each
+_DOWNLOAD = b"d"  # b"1": the host wants its parameters fetched
+_FETCHED = b"D"  # when they were fetched last
 
 
 class Session:
-    """The operator who is logged in, and the state of the sign-on. The latter survives power cuts."""
+    """The operator who is logged in, and the state of the sign-on, which survives power cuts."""
 
     def __init__(self, vault, keys):
         self._vault = vault
         self._keys = keys
         self.operator = NOBODY
         self.locked = False
-        self.wants_parameters = False
+        # A download that failed is tried again after the next log-in or demand, not at once.
+        self.download_due = vault.get(_DOWNLOAD) == b"1"
 
     @property
     def trusted(self):
         """Signed on with working keys that have not been doubted since."""
         return self._keys.working and self._vault.get(_SIGNED_ON) == b"1"
 
-    def trust(self):
-        """A sign-on has succeeded."""
+    def trust(self, now, batch, trace):
+        """A sign-on has succeeded at ``now``, seconds since 2000; the numbers in use by then."""
+        self._vault.put(_SINCE, struct.pack("<III", now, batch, trace))
         self._vault.put(_SIGNED_ON, b"1")
 
     def distrust(self):
@@ -42,19 +52,49 @@ class Session:
         if self._vault.get(_SIGNED_ON) == b"1":
             self._vault.put(_SIGNED_ON, b"0")
 
+    @property
+    def since(self):
+        """When the terminal signed on last, seconds since 2000; 0: never."""
+        return self._signed()[0]
+
+    @property
+    def numbers(self):
+        """(batch, next trace) at the last sign-on; (1, 0) before the first."""
+        return self._signed()[1:]
+
+    def _signed(self):
+        stored = self._vault.get(_SINCE)
+        return (0, 1, 0) if stored is None else struct.unpack("<III", stored)
+
+    @property
+    def fetched(self):
+        """When parameters were fetched last, seconds since 2000; 0: never."""
+        return int.from_bytes(self._vault.get(_FETCHED) or b"", "little")
+
     def obey(self, demand, code):
         """Note what the host demanded in the header of a reply, or by its code."""
         if demand == _DEMAND_SIGN_ON or code in _CODES_SIGN_ON:
             self.distrust()
         elif demand in _DEMAND_PARAMETERS:
-            self.wants_parameters = True
+            self._vault.put(_DOWNLOAD, b"1")
+            self.download_due = True
+
+    def downloaded(self, now):
+        """The parameters were fetched at ``now``."""
+        self._vault.put(_FETCHED, now.to_bytes(4, "little"))
+        self._vault.delete(_DOWNLOAD)
+        self.download_due = False
+
+    def remember_download(self):
+        """Somebody logged in: a download that failed before is due again."""
+        self.download_due = self._vault.get(_DOWNLOAD) == b"1"
 
 
 # -- passwords -----------------------------------------------------------------------------------
 
 
 async def password(t, title, number, prompt):
-    """Ask for the password of ``number`` until it is right. ``Leave`` when the operator gives up."""
+    """Ask for the password of ``number`` until it is right. ``Leave`` when nobody knows it."""
     length = password_length(number)
     while True:
         text = await t.ui.digits(title, prompt, length, length, mask=True)
@@ -62,10 +102,17 @@ async def password(t, title, number, prompt):
             if t.access.check(number, text):
                 return
         except Locked as lock:
+            _locked_out(t, number)
             minutes = (lock.seconds + 59) // 60
             await t.ui.message(title, t.tr("password_locked") % minutes, beep=True)
             raise Leave()
         await t.ui.message(title, t.tr("password_wrong"), beep=True)
+
+
+def _locked_out(t, number):
+    t.audit(audit.ACCESS, "locked out %02d" % number)
+    if number in (SUPERVISOR, ADMINISTRATOR):
+        reports.tell(t, "access: wrong passwords for %02d, locked" % number)
 
 
 async def supervisor(t, title):
@@ -88,25 +135,51 @@ async def log_in(t):
             continue
         t.session.operator = number
         t.session.locked = False
-        if t.access.uses_preset(number):
-            await t.ui.message(title, t.tr("preset_password"), seconds=2)
+        t.session.remember_download()
+        t.audit(audit.ACCESS, "log-in")
+        await _remind(t, title, number)
         return number
+
+
+async def _remind(t, title, number):
+    # S19: passwords that everybody knows, or that are old.
+    if t.access.uses_preset(number):
+        await t.ui.message(title, t.tr("preset_password"), seconds=2)
+        return
+    longest = t.settings.get("password_days")
+    days = t.access.password_days(number)
+    if longest and days >= longest:
+        await t.ui.message(title, t.tr("old_password") % days, seconds=2)
+
+
+def log_out(t):
+    """The operator leaves; the sign-on stays."""
+    if t.session.operator != NOBODY:
+        t.audit(audit.ACCESS, "log-out")
+        t.session.operator = NOBODY
 
 
 # -- the acquirer --------------------------------------------------------------------------------
 
 
-async def manage(t, title, name):
-    """A management message that takes a trace number; the reply, or None after telling why not."""
+async def manage(t, title, name, with_trace=True):
+    """A management message; the reply, or None after telling why there is none.
+
+    ``with_trace``: it takes a number of its own; echoes and downloads do not.
+    """
     await online.reach(t, title)
     txn = tx.Transaction(0)
     txn.operator = t.session.operator
     txn.batch = t.journal.batch
-    txn.trace = t.journal.take_trace()
+    if with_trace:
+        txn.trace = t.journal.take_trace()
     try:
         return await online.exchange(t, title, name, txn)
     except (LinkError, Rejected, BadMessage, BadMac) as error:
         t.fault(name, error)
+        if name in ("sign_on", "sign_off") and getattr(error, "reason", "") != DOWN:
+            # The host may have changed or given up the keys: ours are worth nothing now.
+            t.session.distrust()
         await t.ui.message(title, t.explain(error), beep=True)
         return None
 
@@ -122,28 +195,34 @@ async def sign_on(t):
     if not codes.is_approved(reply.code, 0):
         await t.tell_code(title, reply.code)
         return False
+    t.session.distrust()  # until everything the reply brings is taken over
     try:
         t.keys.load(reply.keys)
     except BadKeys as error:
-        t.session.distrust()
         t.fault("keys", error)
-        await t.ui.message(title, t.tr("keys_wrong"), beep=True)
+        await t.tell_code(title, codes.BAD_KEYS)
         return False
     t.set_host_time(reply.host_time)
-    if reply.batch and reply.batch != t.journal.batch:
-        if t.journal.count:
-            # The batch number of journalled sales cannot change under them.
-            await t.ui.message(title, t.tr("batch_differs") % (t.journal.batch, reply.batch))
-        else:
+    if 0 < reply.batch <= 999999 and reply.batch != t.journal.batch:
+        if not t.journal.count:
             t.journal.set_batch(reply.batch)
-    t.session.trust()
+        elif not t.journal.settlement_open:
+            # The batch number of journalled transactions cannot change under them.
+            t.audit(audit.SESSION, "batch differs, host %06d" % reply.batch)
+            text = t.tr("batch_differs") % (t.journal.batch, reply.batch)
+            await t.ui.message(title, text, beep=True)
+    t.session.trust(t.now(), t.journal.batch, t.journal.next_trace)
+    t.audit(audit.SESSION, "sign-on, batch %06d" % t.journal.batch)
     await t.ui.message(title, t.tr("sign_on_done") % t.journal.batch, seconds=2)
     return True
 
 
 async def sign_off(t):
-    """POS sign-off (签退): the working keys are given up, the operator leaves."""
+    """POS sign-off (签退): what must be reversed goes first, the keys are given up, the operator
+    leaves."""
     title = t.tr("sign_off")
+    if not t.session.trusted:
+        raise online.Refused(t.tr("not_signed_on"))
     if not await t.ui.confirm(title, t.tr("sign_off_sure")):
         return
     await online.clear_reversals(t, title)
@@ -159,22 +238,18 @@ async def sign_off(t):
 
 def end_session(t):
     """Forget the working keys and the operator."""
+    t.audit(audit.SESSION, "sign-off")
     t.session.distrust()
     t.keys.forget()
-    t.session.operator = NOBODY
+    log_out(t)
 
 
 async def echo(t):
     """Echo test (回响测试): is the acquirer there, and how fast?"""
     title = t.tr("echo")
     began = t.clock.ticks_ms()
-    await online.reach(t, title)
-    txn = tx.Transaction(0)
-    txn.batch = t.journal.batch
-    try:
-        reply = await online.exchange(t, title, "echo", txn)
-    except (LinkError, Rejected, BadMessage, BadMac) as error:
-        await t.ui.message(title, t.explain(error), beep=True)
+    reply = await manage(t, title, "echo", with_trace=False)
+    if reply is None:
         return
     took = t.clock.ticks_diff(t.clock.ticks_ms(), began)
     if codes.is_approved(reply.code, 0):
@@ -183,15 +258,70 @@ async def echo(t):
         await t.tell_code(title, reply.code)
 
 
+async def download(t):
+    """Parameter download (参数下载): take over what fits, each change audited."""
+    title = t.tr("download")
+    t.session.download_due = False  # whatever comes of it, not again and again by itself
+    reply = await manage(t, title, "parameters", with_trace=False)
+    if reply is None:
+        return
+    if not codes.is_approved(reply.code, 0):
+        await t.tell_code(title, reply.code)
+        return
+    try:
+        pairs = parameters.read(reply.parameters)
+    except BadMessage as error:
+        t.fault("parameters", error)
+        await t.ui.message(title, t.tr("download_unreadable"), beep=True)
+        return
+    wanted, wrong = settings.downloaded(pairs)
+    changed = 0
+    for name, value in wanted:
+        if change(t, name, value, who="host"):
+            changed += 1
+    t.session.downloaded(t.now())
+    t.settings_changed()
+    text = t.tr("download_done") % changed
+    if wrong:
+        text += "\n" + t.tr("download_misfits") % " ".join(wrong)
+    await t.ui.message(title, text, seconds=2)
+
+
+def change(t, name, value, who=""):
+    """Set a parameter, with a note of before and after; False when it is that already.
+
+    ``who``: "host" for a download. ``settings.BadValue``; ``Refused`` when the vault is full.
+    """
+    entry = settings.row(name)
+    before = t.settings.get(name)
+    value = settings.check(entry, value)
+    if value == before:
+        return False
+    try:
+        t.settings.set(name, value)
+    except VaultFull:
+        raise online.Refused(t.tr("vault_full"))
+    words = (name + " ").encode() + settings.text(entry, before) + b" > "
+    words += settings.text(entry, value)
+    if who:
+        words += b" (%s)" % who.encode()
+    t.audit(audit.PARAMETER, words)
+    return True
+
+
+# -- the operator --------------------------------------------------------------------------------
+
+
 async def change_operator(t):
     """Another operator takes over; the sign-on stays."""
-    t.session.operator = NOBODY
+    log_out(t)
 
 
 async def lock(t):
     """Lock the terminal (锁定终端): only this operator or the supervisor opens it again."""
     title = t.tr("lock")
     t.session.locked = True
+    t.audit(audit.ACCESS, "lock")
     while t.session.locked:
         t.screen.show(title, (t.tr("locked"), t.tr("any_key_unlocks")))
         try:
@@ -202,6 +332,7 @@ async def lock(t):
                 continue
             await password(t, title, number, t.tr("password"))
             t.session.locked = False
+            t.audit(audit.ACCESS, "unlock by %02d" % number)
         except Leave:
             pass  # stays locked
 
@@ -211,19 +342,28 @@ async def change_password(t):
     title = t.tr("change_password")
     number = t.session.operator
     await password(t, title, number, t.tr("password_old"))
-    await new_password(t, title, number)
+    if await new_password(t, title, number):
+        t.audit(audit.PASSWORD, "changed %02d" % number)
 
 
 async def new_password(t, title, number):
-    """Ask twice for a new password and set it."""
+    """Ask twice for a new password and set it. True when that was done."""
     length = password_length(number)
-    first = await t.ui.digits(title, t.tr("password_new"), length, length, mask=True)
+    prompt = t.tr("password_new") % length
+    first = await t.ui.digits(title, prompt, length, length, mask=True)
+    if t.access.is_password(number, first):
+        await t.ui.message(title, t.tr("password_same"), beep=True)
+        return False
     again = await t.ui.digits(title, t.tr("password_again"), length, length, mask=True)
     if first != again:
         await t.ui.message(title, t.tr("password_differs"), beep=True)
-        return
-    t.access.set_password(number, first)
+        return False
+    try:
+        t.access.set_password(number, first)
+    except VaultFull:
+        raise online.Refused(t.tr("vault_full"))
     await t.ui.message(title, t.tr("password_changed"))
+    return True
 
 
 def is_administrator(t):
