@@ -46,7 +46,7 @@ class Board(Protocol):
         """The terminal's own measurements of heap and loop."""
 
 
-NAMES = ("unix",)
+NAMES = ("unix", "pico")
 
 
 def check(name: str) -> None:
@@ -58,4 +58,8 @@ def check(name: str) -> None:
 def make(name: str, kernel: Kernel, rig: Rig, log: Path) -> Board:
     """The board ``name``, switched off."""
     check(name)
+    if name == "pico":
+        from host_tools.bench.pico import PicoBoard
+
+        return PicoBoard(kernel, rig, log)
     return UnixBoard(kernel, rig, log)

@@ -1,0 +1,16 @@
+// The Raspberry Pi Pico as a Mobi terminal: MicroPython's own port, with the firmware frozen in.
+
+#define MICROPY_HW_BOARD_NAME "Mobi terminal on Raspberry Pi Pico"
+
+// Flash, 2 MiB. The upper half is what `rp2.Flash` reaches; flash_map.py divides it:
+//
+//   0x000000  1 MiB     MicroPython and the frozen firmware (about half of it is used)
+//   0x100000  256 KiB   journal: raw, never a file system
+//   0x140000  8 KiB     vault: keys, parameters, operators
+//   0x142000  760 KiB   littlefs, mounted at /: nothing of the terminal is in it
+//
+// RAM, 264 KiB: 256 KiB for data and the heap of MicroPython, 8 KiB of stack.
+//
+// Journal and vault must stay where they are in every later version: their addresses are what an
+// update relies on.
+#define MICROPY_HW_FLASH_STORAGE_BYTES (1024 * 1024)
