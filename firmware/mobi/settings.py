@@ -27,6 +27,10 @@ TABLE = (
     ("void_pin", FLAG, 1, 0, 1),  # 消费撤销输密
     ("void_supervisor", FLAG, 1, 0, 1),  # 撤销、退货要主管密码
     ("refund_limit", MONEY, 10000000, 1, 999999999),  # 最高退货额
+    ("void_minutes", NUMBER, 0, 0, 1440),  # 撤销时限 after the approval; 0: until settlement
+    ("ask_reason", FLAG, 1, 0, 1),  # 撤销、退货后问原因
+    ("repeat_minutes", NUMBER, 5, 0, 60),  # 重复交易提示: same card and amount; 0: none
+    ("payment_codes", FLAG, 1, 0, 1),  # 扫码付款
     # Limits that ask the supervisor; 0: none (see mobi.limits).
     ("sale_limit", MONEY, 0, 0, 999999999),  # 单笔限额
     ("day_limit", MONEY, 0, 0, 999999999),  # 日累计限额

@@ -94,6 +94,8 @@ NEXT = {
 NO_REPLY = "98"
 BAD_MAC = "A0"
 OTHER = "06"
+# Field 22, first two digits: paid with the customer's code (扫码), no card and no PIN.
+BY_CODE = "03"
 # Answers that close a reversal: done, not known to the host, already closed there.
 REVERSAL_CLOSED_BY = ("00", "25", "12")
 
@@ -185,5 +187,16 @@ class Transaction:
         self.expiry = ""  # YYMM
         self.track2 = ""
         self.pin_block = None
+        self.payment_code = ""  # 付款码, 18 digits
         self.balance = None  # 分, from field 54
         self.approved_amount = None  # field 4 of a partial approval
+
+    @property
+    def value(self):
+        """分 that it moves or moved: of an approval in part that part, else ``amount``."""
+        return self.amount if self.approved_amount is None else self.approved_amount
+
+    @property
+    def by_code(self):
+        """Was it paid with a payment code (付款码) instead of a card?"""
+        return self.entry[:2] == BY_CODE

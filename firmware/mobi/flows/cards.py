@@ -1,13 +1,20 @@
-"""Card and PIN: swiped or keyed, shown masked, confirmed; the PIN becomes a PIN block at once."""
+"""Card and PIN: swiped or keyed, shown masked, confirmed; the PIN becomes a PIN block at once.
 
+Also the customer's payment code (付款码), 18 digits read by the scanner: it takes the card's place.
+"""
+
+from micropython import const
+
+from mobi import transactions as tx
 from mobi.acquiring import security
 from mobi.devices import track2
 from mobi.ui.text import money
 
-_PAN_MIN = 13
-_PAN_MAX = 19
-_SHORTEST_PIN = 4
-_LONGEST_PIN = 12
+_PAN_MIN = const(13)
+_PAN_MAX = const(19)
+_SHORTEST_PIN = const(4)
+_LONGEST_PIN = const(12)
+CODE_DIGITS = const(18)
 # Field 22, first two digits: how the card number came in.
 _MANUAL = "01"
 _STRIPE = "02"
@@ -20,7 +27,14 @@ def mask(pan):
 
 def short(masked):
     """A masked number for one row of the panel: 622202****0128."""
-    return masked[:6] + "****" + masked[-4:]
+    return masked[:6] + "****" + masked[-4:] if masked else "-"
+
+
+def same(txn, original):
+    """Is it the card of ``original``? By the whole number while the journal can read it."""
+    if original.pan and txn.pan:
+        return original.pan == txn.pan
+    return original.masked_pan == txn.masked_pan
 
 
 def take_track(txn, track):
@@ -33,33 +47,83 @@ def take_track(txn, track):
     txn.entry = _STRIPE + "2"
 
 
-async def ask(t, title, txn, swiped=None):
+def is_payment_code(text):
+    """Is a scanned text a payment code?"""
+    return len(text) == CODE_DIGITS and text.isdigit()
+
+
+def _take_code(txn, code):
+    # A payment code names no card; its ends are shown and kept where a card's would be.
+    txn.payment_code = code
+    txn.masked_pan = mask(code)
+    txn.entry = tx.BY_CODE + "2"
+
+
+async def ask(t, title, txn, swiped=None, code="", scan=False):
     """Get a card into ``txn``: ``swiped`` is a track that was read already, else it is asked for.
 
-    Shows the masked number and waits for ENTER. ``Leave`` when the operator cancels.
+    With ``scan`` a payment code (or ``code``, scanned already) may take its place. Shows the masked
+    number and waits for ENTER. ``Leave`` when the operator cancels.
     """
-    if swiped is None:
-        swiped = await _read(t, title, txn)
+    if not swiped and not code:
+        swiped, code = await _read(t, title, txn, scan)
     if swiped:
         take_track(txn, swiped)
-    await t.ui.pages(title, (t.tr("card_number"), short(txn.masked_pan), t.tr("enter_continues")))
+    elif code:
+        _take_code(txn, code)
+    what = t.tr("payment_code" if txn.by_code else "card_number")
+    await t.ui.pages(title, (what, short(txn.masked_pan), t.tr("enter_continues")))
 
 
-async def _read(t, title, txn):
-    # A track, or "" after the number was keyed into txn.
+async def _read(t, title, txn, scan):
+    # (track, payment code); both "" after the number was keyed into txn.
     manual = t.settings.get("manual_pan")
+    hints = [t.tr("swipe_card")]
+    if manual:
+        hints.append(t.tr("or_key_number"))
+    if scan:
+        hints.append(t.tr("or_scan"))
     while True:
-        t.screen.show(title, (t.tr("swipe_card"), t.tr("or_key_number") if manual else ""))
+        t.screen.show(title, hints)
         got = await t.ui.input()
         if isinstance(got, tuple):
             if got[0] == "card":
-                return got[1]
-            await t.ui.message(title, t.tr("card_unreadable"), beep=True)
+                return got[1], ""
+            if scan and got[0] == "scan" and is_payment_code(got[1]):
+                return "", got[1]
+            wrong = "code_unreadable" if got[0] == "scan" else "card_unreadable"
+            await t.ui.message(title, t.tr(wrong), beep=True)
         elif got == "CANCEL":
             raise t.Leave()
         elif manual and len(got) == 1:
             if await _key_in(t, title, txn, got):
-                return ""
+                return "", ""
+        else:
+            t.ui.beep()
+
+
+async def scan(t, title):
+    """A payment code from the scanner, or keyed; its 18 digits."""
+    text = ""
+    while True:
+        t.screen.show(title, (t.tr("scan_code"), t.tr("or_key_code"), ""))
+        t.screen.right(3, text[-16:])
+        got = await t.ui.input()
+        if isinstance(got, tuple):
+            if got[0] == "scan" and is_payment_code(got[1]):
+                return got[1]
+            wrong = "card_unreadable" if got[0] == "unreadable" else "code_unreadable"
+            await t.ui.message(title, t.tr(wrong), beep=True)
+        elif got == "CANCEL":
+            raise t.Leave()
+        elif len(got) == 1 and len(text) < CODE_DIGITS:
+            text += got
+        elif got == "BACK":
+            text = text[:-1]
+        elif got == "CLEAR":
+            text = ""
+        elif got == "ENTER" and len(text) == CODE_DIGITS:
+            return text
         else:
             t.ui.beep()
 
@@ -73,7 +137,7 @@ async def _key_in(t, title, txn, first):
         expiry = await t.ui.digits(title, t.tr("expiry"), 4, 4)
         if "01" <= expiry[2:] <= "12":
             break
-        t.ui.beep()
+        await t.ui.message(title, t.tr("no_such_date"), beep=True)
     txn.pan = pan
     txn.masked_pan = mask(pan)
     txn.expiry = expiry
@@ -84,7 +148,9 @@ async def _key_in(t, title, txn, first):
 
 async def pin(t, title, txn):
     """Ask for the PIN; ENTER alone means there is none. The digits do not outlive this function."""
-    prompt = t.tr("enter_pin") if not txn.amount else "%s\n%s" % (money(txn.amount), t.tr("enter_pin"))
+    prompt = t.tr("enter_pin")
+    if txn.amount:
+        prompt = "%s\n%s" % (money(txn.amount), prompt)
     digits = await t.ui.digits(
         title, prompt, _LONGEST_PIN, _SHORTEST_PIN, mask=True, empty=True
     )
@@ -101,3 +167,4 @@ def forget(txn):
     txn.track2 = ""
     txn.expiry = ""
     txn.pin_block = None
+    txn.payment_code = ""

@@ -1,6 +1,8 @@
 """What the terminal does not do, and why: asked before anything is keyed, swiped or sent."""
 
-from mobi import settings, transactions as tx
+from micropython import const
+
+from mobi import dates, settings, transactions as tx
 from mobi.flows.online import Refused, blocking
 from mobi.ui.text import money
 
@@ -10,6 +12,8 @@ _SWITCHES = {
     "void": settings.ALLOW_VOID,
     "refund": settings.ALLOW_REFUND,
 }
+# How far back a sale is looked for that the new one may repeat.
+_REPEATS = const(8)
 
 
 def may_start(t, what):
@@ -20,10 +24,19 @@ def may_start(t, what):
         raise Refused(t.tr("settlement_open"))
     if not t.session.trusted:
         raise Refused(t.tr("sign_on_first"))
-    if t.journal.count >= t.settings.get("batch_limit") or t.journal.room < 1:
+    # A void gives money back and fits into what the journal keeps free for it.
+    if what != "void" and (
+        t.journal.count >= t.settings.get("batch_limit") or t.journal.room < 1
+    ):
         raise Refused(t.tr("journal_full"))
     if blocking(t) is not None:
         raise Refused(t.tr("reversal_blocks"))
+
+
+def nearly_full(t):
+    """Is it time to settle? At nine tenths of what a batch may hold."""
+    limit = t.settings.get("batch_limit")
+    return t.journal.count * 10 >= limit * 9 or t.journal.room * 9 < t.journal.count
 
 
 def find(t, trace):
@@ -62,6 +75,20 @@ def may_void(t, txn):
     reason = _NOT_VOIDABLE.get(txn.state)
     if reason is not None:
         raise Refused(t.tr(reason))
+    if too_late(t, txn):
+        raise Refused(t.tr("void_too_late") % dates.text(void_until(t, txn))[11:])
+
+
+def void_until(t, txn):
+    """Until when it may be voided, seconds since 2000; None: as long as its batch is open."""
+    minutes = t.settings.get("void_minutes")
+    return txn.time + 60 * minutes if minutes else None
+
+
+def too_late(t, txn):
+    """Is the merchant's time for voiding it over?"""
+    until = void_until(t, txn)
+    return until is not None and t.now() > until
 
 
 def may_refund(t, txn, amount):
@@ -73,6 +100,36 @@ def may_refund(t, txn, amount):
         raise Refused(t.tr("already_voided"))
     if txn.state in (tx.PENDING, tx.REVERSAL_DUE, tx.UNKNOWN):
         raise Refused(t.tr("original_unfinished"))
-    left = txn.amount - t.journal.refunded(txn.rrn)
+    left = txn.value - t.journal.refunded(txn.rrn)
     if amount > left:
         raise Refused(t.tr("refund_too_much") % money(left))
+
+
+async def ask_if_repeated(t, title, txn):
+    """The same card and amount a moment ago: ask first. ``Leave`` unless the operator wants it."""
+    earlier = _same_before(t, txn)
+    if earlier is None:
+        return
+    t.ui.beep()
+    clock = dates.text(earlier.time)[11:]
+    rows = (t.tr("same_again") % clock, "%06d %s" % (earlier.trace, money(earlier.value)),
+            t.tr("enter_continues"))
+    if not await t.ui.confirm(title, rows):
+        raise t.Leave()
+
+
+def _same_before(t, txn):
+    # The newest approved sale to the same card for the same amount within the time set.
+    since = t.now() - 60 * t.settings.get("repeat_minutes")
+    count = t.journal.count
+    for i in range(count - 1, max(-1, count - 1 - _REPEATS), -1):
+        earlier = t.journal.at(i)
+        if earlier is None or earlier.time < since:
+            return None
+        if (
+            earlier.kind == tx.SALE and earlier.state == tx.APPROVED
+            and earlier.amount == txn.amount and earlier.masked_pan == txn.masked_pan
+            and (not earlier.pan or not txn.pan or earlier.pan == txn.pan)
+        ):
+            return earlier
+    return None

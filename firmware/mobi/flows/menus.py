@@ -16,6 +16,7 @@ QUERY = (
     ("browse", "browse"),  # 交易明细
     ("totals", "totals"),  # 交易汇总
     ("by_voucher", "by_voucher"),  # 按凭证号查询
+    ("check_voucher", "check_voucher"),  # 凭证核对
 )
 MANAGE = (
     ("sign_on", "sign_on"),  # 签到
@@ -31,6 +32,9 @@ MANAGE = (
 )
 OTHER = (
     ("balance", "balance"),  # 余额查询
+    ("way_code", "sale_code"),  # 扫码付款
+    ("refund_code", "refund_code"),  # 扫码退货
+    ("correct_amount", "correct_amount"),  # 金额有误
     ("language", "language"),  # 语言
 )
 MAIN = (

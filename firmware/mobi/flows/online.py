@@ -4,14 +4,17 @@ Every transaction that can move money goes through ``financial``. Read it from t
 rules 1 to 5 of ``mobi.transactions`` as a story.
 """
 
+from micropython import const
+
 from mobi import transactions as tx
 from mobi.acquiring import codes
 from mobi.acquiring.messages import BadMac, BadMessage, Rejected
+from mobi.flows import cases, retries
 from mobi.journal.log import JournalFull
-from mobi.link.link import DOWN, LinkError
+from mobi.link.link import CONNECTING, DOWN, WAITING, LinkError
 
 # How long the line may take to show a sign of life before anything is sent.
-_HELLO_MS = 5000
+_HELLO_MS = const(5000)
 
 
 class Refused(Exception):
@@ -35,10 +38,21 @@ async def exchange(t, title, name, txn):
     Raises ``LinkError``, ``BadMac``, ``Rejected`` or ``BadMessage``; what that means is the caller's
     business. Obeys the processing demand of the host's header.
     """
+
+    def progress(stage, left_ms):
+        if stage == WAITING and left_ms is not None:
+            t.ui.show(title, t.tr("waiting") % max(0, left_ms // 1000))
+        else:
+            t.ui.show(title, t.tr("connecting" if stage == CONNECTING else "sending"))
+
     t.ui.show(title, t.tr("sending"))
     request = t.composer.build(name, txn)
-    raw = await t.link.request(request, t.settings.get("reply_seconds") * 1000)
-    reply = t.composer.read(name, txn, raw)
+    try:
+        raw = await t.link.request(request, t.settings.get("reply_seconds") * 1000, progress)
+        reply = t.composer.read(name, txn, raw)
+    finally:
+        # What was pressed while nothing was asked must not answer the next question.
+        t.inputs.clear()
     t.session.obey(reply.demand, reply.code)
     return reply
 
@@ -60,16 +74,17 @@ async def financial(t, title, txn):
         await exchange(t, title, tx.KIND_NAMES[txn.kind], txn)
     except LinkError as error:
         if error.reason == DOWN:
+            txn.code = codes.LINE_DOWN
             t.journal.mark(txn, tx.DROP)
             raise Refused(t.tr("line_down_nothing_sent"))
-        without_answer(t, txn, tx.NO_REPLY, codes.NO_REPLY)
+        without_answer(t, txn, tx.NO_REPLY, codes.of_error(error))
     except BadMac as error:
         t.fault("mac", error)
         without_answer(t, txn, tx.BAD_MAC, codes.BAD_MAC)
         t.session.distrust()  # the reversal's own MAC would fail too: new keys first
     except (Rejected, BadMessage) as error:
         t.fault("reply", error)
-        without_answer(t, txn, tx.OTHER, codes.MISMATCH)
+        without_answer(t, txn, tx.OTHER, codes.of_error(error))
     else:
         # rule 2: the outcome is durable before it is shown, printed or acknowledged
         t.journal.mark(txn, tx.APPROVE if codes.is_approved(txn.code, txn.kind) else tx.DECLINE)
@@ -77,17 +92,25 @@ async def financial(t, title, txn):
 
 
 def without_answer(t, txn, reason, code):
-    """Record that no answer to ``txn`` can be had: reversal due, outcome unknown, or no harm."""
+    """Record that no answer to ``txn`` can be had: reversal due, outcome unknown, or no harm.
+
+    ``reason``: field 39 of the reversal. ``code``: the terminal's own code for what happened.
+    """
     txn.reason = reason
     t.journal.mark(txn, tx.without_answer(txn.kind))
-    txn.code = code  # a local code, for the screen; the host gave none
+    txn.code = code  # for the screen; the host gave none
+    if tx.is_unfinished(txn.state):
+        cases.opened(t, txn, code)
+        retries.plan(t)
 
 
 def recover(t):
     """After a power cut: what was PENDING at boot has no answer any more (rule 3)."""
     for txn in t.journal.unfinished():
         if txn.state == tx.PENDING:
+            t.last_fault = ""
             without_answer(t, txn, tx.NO_REPLY, codes.POWER_LOST)
+    retries.plan(t)
 
 
 def blocking(t):
@@ -120,6 +143,7 @@ async def reverse(t, title, txn, tries):
     if not t.session.trusted:
         raise Refused(t.tr("sign_on_first_reversal"))
     heading = t.tr("reversing")
+    retries.plan(t)
     for _ in range(tries):
         await reach(t, heading)
         txn.attempts += 1
@@ -129,16 +153,24 @@ async def reverse(t, title, txn, tries):
         except BadMac as error:
             t.fault("mac", error)
             t.session.distrust()
-            raise Refused(t.tr("sign_on_first_reversal"))
+            cases.tried(t, txn, codes.BAD_MAC)
         except (LinkError, Rejected, BadMessage) as error:
+            if isinstance(error, LinkError) and error.reason == DOWN:
+                txn.attempts -= 1  # it never left
+                raise Refused(t.tr("line_down_nothing_sent"))
             t.fault("reversal", error)
-            continue
-        if reply.code in tx.REVERSAL_CLOSED_BY:
-            txn.code = reply.code
-            t.journal.mark(txn, tx.UNDONE)
-            return True
-    if txn.attempts >= t.settings.get("reversal_tries"):
-        await t.printing.fault_slip(txn)
+            cases.tried(t, txn, codes.of_error(error))
+        else:
+            if reply.code in tx.REVERSAL_CLOSED_BY:
+                txn.code = reply.code
+                t.journal.mark(txn, tx.UNDONE)
+                cases.closed(t, txn, reply.code)
+                return True
+            cases.tried(t, txn, reply.code)
+        if txn.attempts == t.settings.get("reversal_tries"):
+            await t.printing.fault_slip(txn)
+        if not t.session.trusted:
+            raise Refused(t.tr("sign_on_first_reversal"))
     return False
 
 

@@ -20,8 +20,8 @@ from mobi.ui.text import money, spread
 
 _COLUMNS = 32
 _COPIES = ("copy_merchant", "copy_cardholder", "copy_bank")
-# How the card number came in, as letter behind it: S stripe, M manual.
-_ENTRY_LETTERS = {"01": "M", "02": "S"}
+# How the card number came in, as letter behind it: S stripe, M manual, Q code.
+_ENTRY_LETTERS = {"01": "M", "02": "S", "03": "Q"}
 # The second copy comes by itself when nobody tears the first one off.
 _TEAR_MS = 8000
 
@@ -107,7 +107,7 @@ async def reprint_last(t):
     txn = t.journal.newest_approved()
     if txn is None:
         raise Refused(t.tr("no_transactions"))
-    await _reprint(t, txn)
+    await reprint(t, txn)
 
 
 async def reprint_any(t):
@@ -118,10 +118,11 @@ async def reprint_any(t):
         raise Refused(t.tr("original_unknown"))
     if txn.state not in (tx.APPROVED, tx.VOIDED, tx.REFUNDED, tx.SETTLED):
         raise Refused(t.tr("not_approved") % t.state_text(txn))
-    await _reprint(t, txn)
+    await reprint(t, txn)
 
 
-async def _reprint(t, txn):
+async def reprint(t, txn):
+    """Print the slip of ``txn`` again."""
     # A slip that never came out is no duplicate.
     if not txn.printed and txn.state == tx.APPROVED:
         await t.printing.receipt(txn)
@@ -204,7 +205,7 @@ def sales_slip(t, txn, copy, duplicate=False):
     lines.append(_pair(t.tr("rrn_is"), txn.rrn))
     lines.append((NORMAL, t.tr("amount")))
     sign = "-" if tx.counts_as_credit(txn.kind) else ""
-    lines.append((BIG | CENTRE, "RMB %s%s" % (sign, money(txn.amount))))
+    lines.append((BIG | CENTRE, "RMB %s%s" % (sign, money(txn.value))))
     lines.append((RULE, ""))
     if txn.kind == tx.VOID:
         lines.append(_pair(t.tr("original_is"), "%06d" % txn.original_trace))

@@ -60,7 +60,7 @@ def summary(t, txn):
     """Three rows: voucher and kind, amount, state."""
     return (
         spread("%06d" % txn.trace, t.tr(tx.KIND_NAMES[txn.kind])),
-        "RMB " + money(txn.amount),
+        "RMB " + money(txn.value),
         t.state_text(txn),
     )
 
@@ -71,7 +71,7 @@ async def details(t, txn):
         spread(t.tr("voucher_is"), "%06d" % txn.trace),
         spread(t.tr("kind_is"), t.tr(tx.KIND_NAMES[txn.kind])),
         spread(t.tr("state_is"), t.state_text(txn)),
-        spread("RMB", money(txn.amount)),
+        spread("RMB", money(txn.value)),
         cards.short(txn.masked_pan),
         spread(t.tr("batch_is"), "%06d" % txn.batch),
         t.date_text(txn.time),

@@ -2,25 +2,52 @@
 
 from mobi import transactions as tx
 from mobi.access import NOBODY
-from mobi.flows import cards, guards, online, sale, session
+from mobi.flows import advice, cards, guards, online, reasons, sale, session
 from mobi.flows.online import Refused
 from mobi.ui.text import money
 
 
 async def run(t):
     """Card, original reference number, original date, amount; the answer or its absence is kept."""
-    title = t.tr("refund")
+    await _refund(t, t.tr("refund"), False)
+
+
+async def by_code(t):
+    """The same for a sale that was paid with a payment code: there is no card to read."""
+    await _refund(t, t.tr("refund_code"), True)
+
+
+async def _refund(t, title, by_code):
     guards.may_start(t, "refund")
     supervisor = NOBODY
     if t.settings.get("void_supervisor"):
         supervisor = await session.supervisor(t, title)
     txn = tx.Transaction(tx.REFUND)
     txn.supervisor = supervisor
-    await cards.ask(t, title, txn)
-    txn.original_rrn = await t.ui.digits(title, t.tr("original_rrn"), 12, 12)
-    txn.original_date = await _date(t, title)
-    _refuse_blind_repeat(t, txn)
-    original = t.journal.find_rrn(txn.original_rrn)
+    if by_code:
+        txn.entry = tx.BY_CODE + "2"
+    else:
+        await cards.ask(t, title, txn)
+    try:
+        txn.original_rrn = await t.ui.digits(title, t.tr("original_rrn"), 12, 12)
+        original = _original(t, txn)
+        txn.original_date = await _date(t, title)
+        await _amount(t, title, txn, original)
+        done = await online.financial(t, title, txn)
+    finally:
+        cards.forget(txn)
+    if done:
+        await sale.approved(t, title, txn)
+        await reasons.ask(t, txn, reasons.REFUND)
+    elif txn.state == tx.UNKNOWN:
+        await t.ui.message(title, t.tr("refund_unknown"), beep=True)
+        await advice.unfinished(t, txn)
+    else:
+        await t.tell_code(title, txn.code, txn.kind)
+
+
+async def _amount(t, title, txn, original):
+    # Until the operator has confirmed one that is allowed; CANCEL on the confirmation: edit it.
     while True:
         txn.amount = await t.ui.amount(title, t.tr("refund_amount"), txn.amount)
         if txn.amount > t.settings.get("refund_limit"):
@@ -31,24 +58,29 @@ async def run(t):
             guards.may_refund(t, original, txn.amount)
         rows = (t.tr("refund_amount"), "RMB " + money(txn.amount), t.tr("enter_continues"))
         if await t.ui.confirm(title, rows):
-            break
-    try:
-        if await online.financial(t, title, txn):
-            await sale.approved(t, title, txn)
-        elif txn.state == tx.UNKNOWN:
-            await t.ui.message(title, t.tr("refund_unknown"), beep=True)
-        else:
-            await t.tell_code(title, txn.code, txn.kind)
-    finally:
-        cards.forget(txn)
+            return
+
+
+def _original(t, txn):
+    # The sale, when this terminal still has it. Another terminal's may be refunded here, too.
+    _refuse_blind_repeat(t, txn)
+    original = t.journal.find_rrn(txn.original_rrn)
+    if original is not None:
+        if original.by_code != txn.by_code:
+            raise Refused(t.tr("paid_by_code" if original.by_code else "paid_by_card"))
+        if not txn.by_code and not cards.same(txn, original):
+            raise Refused(t.tr("card_differs"))
+        txn.masked_pan = txn.masked_pan or original.masked_pan
+    return original
 
 
 async def _date(t, title):
     while True:
         text = await t.ui.digits(title, t.tr("original_date"), 4, 4)
-        if "01" <= text[:2] <= "12" and "01" <= text[2:] <= "31":
+        month, day = int(text[:2]), int(text[2:])
+        if 1 <= month <= 12 and 1 <= day <= (29 if month == 2 else 30 + (month + month // 8) % 2):
             return text
-        t.ui.beep()
+        await t.ui.message(title, t.tr("no_such_date"), beep=True)
 
 
 def _refuse_blind_repeat(t, txn):

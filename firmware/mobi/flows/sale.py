@@ -1,23 +1,65 @@
 """Sale (消费) and balance enquiry (余额查询)."""
 
-from mobi import transactions as tx
+from micropython import const
+
+from mobi import dates, transactions as tx
 from mobi.acquiring import codes
-from mobi.flows import cards, guards, online
+from mobi.flows import advice, cards, guards, online
 from mobi.ui.text import money
 
-_PIN_TRIES = 3
+_PIN_TRIES = const(3)
 
 
-async def run(t, swiped=None):
-    """A sale: card, amount, PIN, acquirer, receipt. ``swiped``: a track read on the idle screen."""
+async def run(t, swiped=None, code="", amount=0):
+    """A sale: card or payment code, amount, PIN, acquirer, receipt.
+
+    ``swiped``: a track read on the idle screen; ``code``: a payment code (付款码) scanned there;
+    ``amount``: 分, when it is known already. After a refusal the operator may take another card or
+    another way to pay without keying the amount again.
+    """
     title = t.tr("sale")
     guards.may_start(t, "sale")
-    txn = tx.Transaction(tx.SALE)
-    await cards.ask(t, title, txn, swiped)
-    txn.amount = await t.ui.amount(title, t.tr("enter_amount"))
-    txn = await with_pin(t, title, txn)
-    if txn is not None:
-        await approved(t, title, txn)
+    while True:
+        txn = tx.Transaction(tx.SALE)
+        await cards.ask(t, title, txn, swiped, code, scan=t.settings.get("payment_codes"))
+        swiped, code = None, ""
+        if not amount:
+            amount = await t.ui.amount(title, t.tr("enter_amount"))
+        txn.amount = amount
+        await guards.ask_if_repeated(t, title, txn)
+        txn = await with_pin(t, title, txn, ask_pin=not txn.by_code)
+        try:
+            if txn.state == tx.APPROVED:
+                amount = await approved(t, title, txn)
+                if not amount:
+                    return
+                way = await advice.other_way(t, txn, amount, again=False)
+            elif txn.state == tx.DECLINED:
+                way = await advice.other_way(t, txn, amount, codes.retry(txn.code) == codes.YES)
+            else:
+                await advice.unfinished(t, txn)
+                return
+        finally:
+            cards.forget(txn)
+        if way == advice.CODE:
+            code = await cards.scan(t, title)
+
+
+async def by_code(t, code=""):
+    """A sale paid with the customer's payment code (付款码); ``code``: scanned on the idle screen."""
+    guards.may_start(t, "sale")
+    if not t.settings.get("payment_codes"):
+        raise online.Refused(t.tr("not_allowed_here"))
+    if not cards.is_payment_code(code):
+        if code:
+            await t.ui.message(t.tr("sale"), t.tr("code_unreadable"), beep=True)
+        code = await cards.scan(t, t.tr("sale"))
+    await run(t, code=code)
+
+
+async def late(t, txn):
+    """An approval that came late, and that the operator has accepted."""
+    await approved(t, t.tr(tx.KIND_NAMES[txn.kind]), txn)
 
 
 async def balance(t):
@@ -27,7 +69,8 @@ async def balance(t):
     txn = tx.Transaction(tx.BALANCE)
     await cards.ask(t, title, txn)
     txn = await with_pin(t, title, txn)
-    if txn is not None:
+    cards.forget(txn)
+    if txn.state == tx.APPROVED:
         known = money(txn.balance) if txn.balance is not None else t.tr("not_told")
         await t.ui.message(title, "%s\nRMB %s" % (t.tr("available_balance"), known), seconds=10)
 
@@ -35,21 +78,23 @@ async def balance(t):
 async def with_pin(t, title, txn, ask_pin=True):
     """Ask for the PIN and run ``txn``; after a wrong PIN (55) again, each time with a new trace.
 
-    The approved transaction, or None after the reason has been shown.
+    The last transaction, in whatever state it ended; the reason of a failure has been shown. The
+    caller has to ``cards.forget`` it.
     """
-    try:
-        for attempt in range(_PIN_TRIES):
+    for attempt in range(_PIN_TRIES):
+        try:
             if ask_pin:
                 await cards.pin(t, title, txn)
             if await online.financial(t, title, txn):
                 return txn
             await t.tell_code(title, txn.code, txn.kind)
-            if txn.code != codes.WRONG_PIN or attempt == _PIN_TRIES - 1:
-                return None
-            txn = _again(txn)
-        return None
-    finally:
-        cards.forget(txn)
+        except (online.Refused, t.Leave):
+            cards.forget(txn)
+            raise
+        if not ask_pin or txn.code != codes.WRONG_PIN or attempt == _PIN_TRIES - 1:
+            return txn
+        txn = _again(txn)
+    return txn
 
 
 def _again(txn):
@@ -61,15 +106,58 @@ def _again(txn):
         "supervisor", "note",
     ):
         setattr(other, name, getattr(txn, name))
+    cards.forget(txn)
     return other
 
 
 async def approved(t, title, txn):
-    """Show the approval, let a partial one be accepted or voided, print."""
-    text = t.tr("approved")
-    if txn.amount:
-        text += "\nRMB " + money(txn.amount)
-    if codes.is_doubtful(txn.code):
-        text += "\n" + t.tr("confirm_with_issuer")
-    await t.ui.message(title, text, seconds=2)
+    """Show the approval, let one in part be accepted or voided, print. 分 that are still to pay."""
+    rest = txn.amount - txn.value
+    if rest and not await _accept_part(t, title, txn):
+        await t.go("undo", txn)
+        return 0
+    rows = [t.tr("approved"), "RMB " + money(txn.value)]
+    rows.append(t.tr("confirm_with_issuer") if codes.is_doubtful(txn.code) else until_row(t, txn))
+    await t.ui.message(title, "\n".join(rows), seconds=2)
     await t.printing.receipt(txn)
+    if guards.nearly_full(t):
+        await t.ui.message(title, t.tr("nearly_full"), beep=True)
+    return rest
+
+
+def until_row(t, txn):
+    """Whether and until when ``txn`` can be voided, in 16 columns."""
+    if txn.kind != tx.SALE:
+        return t.tr("voidable_not")
+    until = guards.void_until(t, txn)
+    if until is None:
+        return t.tr("voidable_batch")
+    return t.tr("voidable_until") % dates.text(until)[11:]
+
+
+async def _accept_part(t, title, txn):
+    # The host has taken less than was asked for. Nobody who does not answer has accepted it.
+    t.ui.beep()
+    rows = (
+        t.tr("part_approved"), t.tr("part_paid") % money(txn.value),
+        t.tr("part_left") % money(txn.amount - txn.value), t.tr("part_choice"),
+    )
+    try:
+        return await t.ui.confirm(title, rows)
+    except t.Leave:
+        return False
+
+
+async def offer_slip(t):
+    """At log-in: the newest approved transaction has no slip, because power failed or the paper
+    ended: offer to print it. An approval in part that nobody has accepted is asked about again."""
+    txn = t.journal.newest_approved()
+    copies = (1 << t.settings.get("copies")) - 1
+    if txn is None or txn.state != tx.APPROVED or txn.printed & copies == copies:
+        return
+    title = t.tr(tx.KIND_NAMES[txn.kind])
+    rows = (t.tr("no_slip_yet"), "%06d %s" % (txn.trace, money(txn.value)), t.tr("enter_prints"))
+    if txn.value != txn.amount and not txn.printed:
+        await approved(t, title, txn)
+    elif await t.ui.confirm(title, rows):
+        await t.printing.receipt(txn)
