@@ -15,7 +15,7 @@ class UserError(Exception):
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    from host_tools import doctor
+    from host_tools import doctor, explain
     from host_tools.acquirer import cli as acquirer
     from host_tools.bench import cli as bench
     from host_tools.journal import cli as journal
@@ -31,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     journal.add_parser(commands)
     measure.add_parser(commands)
     doctor.add_parser(commands)
+    explain.add_parser(commands)
     return top
 
 
