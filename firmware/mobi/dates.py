@@ -1,4 +1,4 @@
-"""Dates as seconds since 2000-01-01 00:00 local time, 2000 to 2099, without the port's own calendar."""
+"""Dates as seconds since 2000-01-01 00:00 local time, 2000 to 2099, by our own calendar."""
 
 _DAYS = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)
 _DAY = 86400

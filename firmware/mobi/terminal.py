@@ -75,6 +75,7 @@ FLOWS = {
     "print_detail": printing.print_detail,
     "print_totals": printing.print_totals,
     "reprint_settlement": printing.reprint_settlement,
+    "reprint_details": printing.reprint_details,
     "settle": settle.run,
     "sign_on": session.sign_on,
     "sign_off": session.sign_off,
@@ -310,11 +311,13 @@ class Terminal:
                 if not self.session.trusted:
                     await self._do("sign_on")
                 await sale.offer_slip(self)
+                await settle.offer_slip(self)
         elif session.is_administrator(self):
             await self._system()
         elif self.journal.settlement_open:
             # Nothing else is possible until it is done; it needs the host's trust, too.
-            await self._locked_to("settle" if self.session.trusted else "sign_on")
+            possible = self.session.trusted or settle.ended(self)
+            await self._locked_to("settle" if possible else "sign_on")
         elif not self.session.trusted:
             await self._not_signed_on()
         else:

@@ -372,7 +372,7 @@ def _take(message, row):
         reply.keys = bytes(message.raw(62))
     elif row[0] == "parameters":
         reply.parameters = bytes(message.raw(62))
-    elif row[0] == "settlement":
+    elif row[0] == "settlement" and reply.code in ("", "00"):
         reply.totals = message.digits(48)
         reply.verdict = _verdict(reply.totals)
     return reply

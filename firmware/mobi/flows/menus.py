@@ -11,6 +11,7 @@ PRINT = (
     ("print_detail", "print_detail"),  # 交易明细
     ("print_totals", "print_totals"),  # 交易汇总
     ("reprint_settlement", "reprint_settlement"),  # 重打结算单
+    ("reprint_details", "reprint_details"),  # 上批明细
 )
 QUERY = (
     ("browse", "browse"),  # 交易明细

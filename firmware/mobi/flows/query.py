@@ -1,4 +1,4 @@
-"""Transaction query (交易查询): browse the batch, find by voucher number, totals. Changes nothing."""
+"""Transaction query (交易查询): browse, find by voucher number, totals. Changes nothing."""
 
 from mobi import transactions as tx
 from mobi.flows import cards

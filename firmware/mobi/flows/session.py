@@ -218,8 +218,7 @@ async def sign_on(t):
 
 
 async def sign_off(t):
-    """POS sign-off (签退): what must be reversed goes first, the keys are given up, the operator
-    leaves."""
+    """POS sign-off (签退): reversals first; then the keys are given up and the operator leaves."""
     title = t.tr("sign_off")
     if not t.session.trusted:
         raise online.Refused(t.tr("not_signed_on"))
@@ -232,6 +231,17 @@ async def sign_off(t):
     if not codes.is_approved(reply.code, 0):
         await t.tell_code(title, reply.code)
         return
+    end_session(t)
+    await t.ui.message(title, t.tr("sign_off_done"), seconds=2)
+
+
+async def sign_off_at_once(t):
+    """POS sign-off (签退): reversals go first; then keys are given up and the operator leaves."""
+    title = t.tr("sign_off")
+    try:
+        await manage(t, title, "sign_off")
+    except online.Refused:
+        pass  # the line is down; at the next sign-on the host makes new keys all the same
     end_session(t)
     await t.ui.message(title, t.tr("sign_off_done"), seconds=2)
 
