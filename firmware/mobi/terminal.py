@@ -86,7 +86,9 @@ FLOWS = {
     "download": session.download,
     "operators": admin.operators,
     "parameters": admin.parameters,
+    "print_parameters": admin.print_parameters,
     "master_key": admin.master_key,
+    "audit_trail": admin.audit_trail,
     "clear_journal": admin.clear_journal,
     "language": admin.language,
     "version": admin.version,
@@ -194,6 +196,10 @@ class Terminal:
             return False
         text = audit.pack(self.session.operator, supervisor, words)
         return self.journal.note(kind, text, txn)
+
+    def report(self, text):
+        """Let the acquirer know (0820/362) as soon as the terminal is idle; ASCII, 60 characters."""
+        reports.tell(self, text)
 
     def explain(self, error):
         """A text for a person about a failed exchange."""

@@ -30,6 +30,8 @@ MANAGE = (
     ("version", "version"),  # 版本
     ("change_password", "change_password"),  # 修改密码
     ("change_operator", "change_operator"),  # 换操作员
+    ("download", "download"),  # 参数下载
+    ("audit_trail", "audit_trail"),  # 审计记录
 )
 OTHER = (
     ("balance", "balance"),  # 余额查询
@@ -51,7 +53,11 @@ MAIN = (
 # What the system administrator (99) sees instead.
 SYSTEM = (
     ("parameters", "parameters"),  # 终端参数
+    ("print_parameters", "print_parameters"),  # 参数打印
+    ("download", "download"),  # 参数下载
     ("master_key", "master_key"),  # 主密钥
+    ("operators", "operators"),  # 柜员管理
+    ("audit_trail", "audit_trail"),  # 审计记录
     ("clear_journal", "clear_journal"),  # 清除流水
     ("change_password", "change_password"),
     ("version", "version"),

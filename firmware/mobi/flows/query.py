@@ -1,13 +1,14 @@
 """Transaction query (交易查询): browse, find by voucher number, totals. Changes nothing."""
 
 from mobi import transactions as tx
-from mobi.flows import cards
+from mobi.access import NOBODY
+from mobi.flows import cards, fees, sale
 from mobi.flows.online import Refused
 from mobi.ui.text import money, spread
 
 
 async def browse(t):
-    """Walk through the open batch, newest first; ENTER shows the details."""
+    """Walk through the open batch, newest first; ENTER shows the details and leads on."""
     title = t.tr("browse")
     if not t.journal.count:
         raise Refused(t.tr("no_transactions"))
@@ -21,8 +22,12 @@ async def browse(t):
             at -= 1
         elif key == "UP" and at < t.journal.count - 1:
             at += 1
-        elif key == "ENTER":
-            await details(t, txn)
+        elif key == "ENTER" and txn is not None:
+            try:
+                await _look_at(t, txn)
+            except t.Leave as left:
+                if left.timed_out:
+                    raise
         elif key == "CANCEL":
             return
         else:
@@ -30,13 +35,19 @@ async def browse(t):
 
 
 async def by_voucher(t):
-    """Details of the transaction with that voucher number."""
+    """Details of the transaction with that voucher number, of this batch or one before."""
     title = t.tr("by_voucher")
     trace = int(await t.ui.digits(title, t.tr("voucher_number"), 6))
     txn = t.journal.find(trace) or t.journal.find_settled(trace)
     if txn is None:
         raise Refused(t.tr("original_unknown"))
-    await details(t, txn)
+    await _look_at(t, txn)
+
+
+async def _look_at(t, txn):
+    # S58: from the record straight to what may be done about it.
+    await details(t, txn, more=True)
+    await t.go("case", txn)
 
 
 async def totals(t):
@@ -53,11 +64,14 @@ def totals_rows(t, sums):
     ):
         rows.append(spread(t.tr(name), t.tr("count_of") % count))
         rows.append(spread("", money(amount)))
+    rows.append(spread(t.tr("net"), money(sums.debit_amount - sums.credit_amount)))
     return rows
 
 
 def summary(t, txn):
-    """Three rows: voucher and kind, amount, state."""
+    """Three rows: voucher and kind, amount, state. ``txn``: None for a record that is damaged."""
+    if txn is None:
+        return (t.tr("record_damaged"), "", "")
     return (
         spread("%06d" % txn.trace, t.tr(tx.KIND_NAMES[txn.kind])),
         "RMB " + money(txn.value),
@@ -65,8 +79,8 @@ def summary(t, txn):
     )
 
 
-async def details(t, txn):
-    """Everything the journal knows that a person may see."""
+async def details(t, txn, more=False):
+    """Everything the journal knows that a person may see. ``more``: ENTER leads on."""
     rows = [
         spread(t.tr("voucher_is"), "%06d" % txn.trace),
         spread(t.tr("kind_is"), t.tr(tx.KIND_NAMES[txn.kind])),
@@ -77,6 +91,10 @@ async def details(t, txn):
         t.date_text(txn.time),
         spread(t.tr("operator_is"), "%02d" % txn.operator),
     ]
+    if txn.supervisor != NOBODY:
+        rows.append(spread(t.tr("supervisor_is"), "%02d" % txn.supervisor))
+    if txn.value != txn.amount:
+        rows.append(spread(t.tr("asked_for"), money(txn.amount)))
     if txn.code:
         rows.append(spread(t.tr("code_is"), txn.code))
     if txn.rrn:
@@ -91,6 +109,11 @@ async def details(t, txn):
         rows.append("  " + txn.original_rrn)
     if txn.attempts:
         rows.append(t.tr("attempts_are") % txn.attempts)
-    if txn.state == tx.APPROVED or txn.state == tx.VOIDED:
+    if txn.state in (tx.APPROVED, tx.VOIDED, tx.REFUNDED, tx.SETTLED) and txn.kind != tx.BALANCE:
         rows.append(t.tr("printed" if txn.printed else "not_printed"))
+        rows += fees.rows(t, txn)
+        if txn.state == tx.APPROVED and txn.kind == tx.SALE:
+            rows.append(sale.until_row(t, txn))
+    if more:
+        rows.append(t.tr("enter_steps"))
     await t.ui.pages(t.tr("details"), rows)

@@ -5,6 +5,7 @@ CANCEL key does, and the flow unwinds to the idle screen with nothing half done.
 """
 
 from micropython import const
+
 from mobi.ui.screen import ROWS
 from mobi.ui.text import COLUMNS, cut, money, pad, spread, width, wrap
 
@@ -142,8 +143,8 @@ class Dialogs:
             else:
                 self.beep()
 
-    async def amount(self, title, prompt, start=0):
-        """An amount in 分, digits entering from the right; never zero."""
+    async def amount(self, title, prompt, start=0, zero=False):
+        """An amount in 分, digits entering from the right; zero only where ``zero`` says so."""
         fen = start
         while True:
             self.screen.show(title, wrap(prompt))
@@ -155,7 +156,7 @@ class Dialogs:
                 fen //= 10
             elif key == "CLEAR":
                 fen = 0
-            elif key == "ENTER" and fen:
+            elif key == "ENTER" and (fen or zero):
                 return fen
             elif key == "CANCEL":
                 raise Leave()
