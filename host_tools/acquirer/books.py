@@ -134,6 +134,12 @@ discrepancies = Table(
     Column("claimed", _BIG, nullable=False),  # signed: what the merchant would get
     Column("booked", _BIG, nullable=False),
 )
+payment_codes = Table(
+    # Payment codes that were used, as digests, and the sale each has paid for.
+    "payment_codes", metadata,
+    Column("code", String(64), primary_key=True),
+    Column("sale", _BIG, nullable=False, index=True),
+)
 notices = Table(
     "notices", metadata,
     Column("id", _BIG, primary_key=True, autoincrement=True),
@@ -328,6 +334,20 @@ class Books:
         if row_id > LAST_ID:
             raise DatabaseError("all reference numbers are used up: start a new database")
         return row_id
+
+    def use_code(self, db: Connection, code: str, sale: int) -> None:
+        """Note that the sale ``sale`` was paid with the payment code whose digest is ``code``."""
+        db.execute(insert(payment_codes).values(code=code, sale=sale))
+
+    def code_used(self, db: Connection, code: str) -> bool:
+        """Was the payment code with this digest used before?"""
+        return db.execute(select(payment_codes.c.sale).where(
+            payment_codes.c.code == code)).first() is not None
+
+    def by_code(self, db: Connection, sale: int) -> bool:
+        """Was this sale paid with a payment code?"""
+        return db.execute(select(payment_codes.c.sale).where(
+            payment_codes.c.sale == sale)).first() is not None
 
     def set_transaction(self, db: Connection, row_id: int, **values: Any) -> None:
         """Change columns of a transaction."""

@@ -109,6 +109,32 @@ TEST_CARDS: tuple[TestCard, ...] = (
 
 STANDARD_CARD = TEST_CARDS[0]
 
+# Payment codes (付款码): what a wallet shows and a shop scans. 18 digits: a prefix, digits of the
+# wallet's card, a serial number, a check digit. Each is good for one payment.
+CODE_PREFIX = "6299"
+CODE_DIGITS = 18
+
+
+def payment_code(card: TestCard = STANDARD_CARD, serial: int = 1) -> str:
+    """The ``serial``-th payment code (1 to 999999999) of the wallet that ``card`` pays for."""
+    partial = f"{CODE_PREFIX}{_place(card)}{serial:09d}"
+    return partial + luhn_digit(partial)
+
+
+def is_payment_code(code: str) -> bool:
+    """Is it a payment code of a test wallet?"""
+    return (len(code) == CODE_DIGITS and code.startswith(CODE_PREFIX) and luhn_ok(code))
+
+
+def wallet_of(code: str) -> str:
+    """The digits of a payment code that name the wallet."""
+    return code[len(CODE_PREFIX):len(CODE_PREFIX) + 4]
+
+
+def _place(card: TestCard) -> str:
+    # The four digits before the check digit differ between all test cards.
+    return card.pan[-5:-1]
+
 
 def fleet(count: int) -> tuple[TestCard, ...]:
     """``count`` (at most 8000) further good cards named fleet-0000 and so on, for load tests."""

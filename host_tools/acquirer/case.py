@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from host_tools.acquirer.books import Books
-from host_tools.acquirer.cards import TestCard
+from host_tools.acquirer.cards import TestCard, is_payment_code, wallet_of
 from host_tools.acquirer.codec import Fields, Request
 from host_tools.acquirer.requests import Operation
 from host_tools.acquirer.security import WorkingKeys
@@ -105,6 +105,13 @@ class Register:
         """The card with this number."""
         return self._by_pan.get(pan)
 
+    def wallet(self, code: str) -> TestCard | None:
+        """The card behind a payment code; None when it is no test wallet's."""
+        if not is_payment_code(code):
+            return None
+        place = wallet_of(code)
+        return next((card for card in self._by_pan.values() if card.pan[-5:-1] == place), None)
+
     def named(self, name: str) -> TestCard | None:
         """The card with this name."""
         return self._by_name.get(name)
@@ -154,6 +161,11 @@ class Case:
         self.day = self.time[:10]
         self.month = now.strftime("%y%m")
         self.merchant_account = f"merchant:{terminal.merchant}"
+
+    @property
+    def by_code(self) -> bool:
+        """Does a payment code (付款码) take the card's place?"""
+        return self.request.get("22").startswith("03")
 
     def reply(self, code: str = "00", **fields: str) -> None:
         """Set the answer's code and add fields; keys are ``f37`` and so on."""

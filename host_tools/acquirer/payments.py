@@ -32,6 +32,8 @@ _SIGN_ON_AGAIN = 3
 def _card_of(case: Case) -> tuple[TestCard, str]:
     # The card of fields 2, 14 and 35, and the expiry given ("" if none). 14 if not a test card.
     request = case.request
+    if case.by_code:
+        return _wallet_of(case), ""
     pan, expiry, track = request.get("2"), request.get("14"), request.get("35")
     if track:
         if request.get("53")[2:3] == "1":
@@ -56,6 +58,41 @@ def _card_of(case: Case) -> tuple[TestCard, str]:
     return case.card, expiry
 
 
+def _code_of(case: Case) -> str:
+    # The payment code (付款码) of field 62.
+    code = bytes.fromhex(case.request.get("62")).decode("ascii", "replace")
+    if not code:
+        raise FormatError("entry mode 03, but field 62 (the payment code) is missing", case.request)
+    return code
+
+
+def _wallet_of(case: Case) -> TestCard:
+    # The card that pays for a payment code. Each code is good for one payment.
+    code = _code_of(case)
+    case.masked_pan = mask_pan(code)
+    case.card = case.register.wallet(code)
+    if case.card is None:
+        raise Refused("14", f"{case.masked_pan} is no payment code of a test wallet")
+    if case.books.code_used(case.db, _digest(code)):
+        raise Refused("14", "this payment code has been used: let the customer show a new one")
+    return case.card
+
+
+def _digest(code: str) -> str:
+    return hashlib.sha256(f"code/{code}".encode()).hexdigest()
+
+
+def _card_of_original(case: Case, sale: Row[Any] | None) -> TestCard | None:
+    # The card of a void or refund. Of a sale that was paid with a payment code it is the wallet's:
+    # there is no card to read then.
+    if not case.by_code:
+        return _card_of(case)[0]
+    if sale is not None:
+        case.masked_pan = sale.masked_pan
+        case.card = case.register.named(sale.card)
+    return case.card
+
+
 def _usable_card(case: Case) -> tuple[TestCard, Row[Any]]:
     # The issuer's view of a card that shall pay or show its balance.
     card, expiry = _card_of(case)
@@ -66,7 +103,8 @@ def _usable_card(case: Case) -> tuple[TestCard, Row[Any]]:
     if expiry and expiry != card.expiry:
         raise Refused("54", "the expiry differs from the issuer's")
     account = case.books.card(case.db, card.name)
-    _check_pin(case, card, account)
+    if not case.by_code:
+        _check_pin(case, card, account)
     return card, account
 
 
@@ -217,6 +255,8 @@ def sale(case: Case) -> None:
         raise Refused("51", "balance too low")
     auth, fee = _authorisation(case), case.policy.fee(amount)
     row_id = _add(case, "approved", code, amount, auth)
+    if case.by_code:
+        case.books.use_code(case.db, _digest(_code_of(case)), row_id)
     case.books.book(case.db, f"{row_id}.1", {
         f"card:{card.name}": -amount, case.merchant_account: amount - fee, "fee": fee})
     _reply_approved(case, row_id, case.day, auth, amount, code)
@@ -230,10 +270,10 @@ def void(case: Case) -> None:
     about = request.get("61")
     if len(about) < 12:
         raise FormatError("field 61 must hold the original's batch and trace", request)
-    card, _ = _card_of(case)
     batch, trace = int(about[:6]), int(about[6:12])
     sale = case.books.find(case.db, case.row.terminal, batch, trace, lock=True)
-    if sale is None or sale.state == "barred":
+    card = _card_of_original(case, sale)
+    if sale is None or card is None or sale.state == "barred":
         raise Refused("25", f"no original with batch {batch:06d} and trace {trace:06d}")
     _check_original(case, card, sale)
     if request.get("37").strip("0 ") and request.get("37") != rrn_of(sale.day, sale.id):
@@ -268,6 +308,8 @@ def _check_original(case: Case, card: TestCard, sale: Row[Any]) -> None:
         raise Refused("12", "the original was not approved")
     if sale.card != card.name:
         raise Refused("14", f"the original's card is {sale.masked_pan}")
+    if case.by_code != case.books.by_code(case.db, sale.id):
+        raise Refused("14", "one of the two was paid by card and the other with a payment code")
     if sale.state != "approved":
         raise Refused("22", f"the original is already {sale.state}")
 
@@ -278,9 +320,9 @@ def refund(case: Case) -> None:
     amount, rrn, about = request.amount, request.get("37"), request.get("61")
     if len(about) < 16:
         raise FormatError("field 61 must hold batch, trace and date of the original", request)
-    card, _ = _card_of(case)
     sale = case.books.find_rrn(case.db, rrn)
-    if sale is None or sale.merchant != case.row.merchant or sale.state == "barred":
+    card = _card_of_original(case, sale)
+    if sale is None or card is None or sale.merchant != case.row.merchant or sale.state == "barred":
         raise Refused("25", f"no transaction of this merchant has reference number {rrn}")
     if sale.day[5:7] + sale.day[8:10] != about[12:16]:
         raise Refused("25", f"the original is of {sale.day}, field 61 says {about[12:16]}")

@@ -23,6 +23,7 @@ _TEXTS = {
     "settle": ("结算", "Settle"),
     "refund": ("退货", "Refund"),
     "void": ("撤销", "Void"),
+    "same": ("已有相同交易", "Same at"),
     "print_details": ("打印交易明细?", "Print details?"),
 }
 
@@ -42,7 +43,22 @@ def sale(bench: Bench, amount: int, pan: str = CARD, pin: str = PIN, wait: bool 
     bench.press("ENTER")
     bench.type(str(amount))
     bench.press("ENTER")
+    if bench.shows(text(bench, "same")):
+        bench.press("ENTER")
     bench.type(pin)
+    bench.press("ENTER")
+    if not wait:
+        return None
+    bench.wait_for(text(bench, "approved"))
+    finish(bench)
+    return bench.journal()[-1]
+
+
+def sale_by_code(bench: Bench, amount: int, code: str, wait: bool = True) -> Any:
+    """A sale paid with a payment code scanned on the idle screen; otherwise as ``sale``."""
+    bench.scan(code)
+    bench.press("ENTER")
+    bench.type(str(amount))
     bench.press("ENTER")
     if not wait:
         return None
@@ -53,11 +69,9 @@ def sale(bench: Bench, amount: int, pan: str = CARD, pin: str = PIN, wait: bool 
 
 def finish(bench: Bench) -> None:
     """Let all copies come out and come back to the idle screen."""
-    for _ in range(20):
-        if bench.shows(text(bench, "tear_off")):
-            bench.press("ENTER")
-        bench.to_idle()
-        return
+    if bench.shows(text(bench, "tear_off")):
+        bench.press("ENTER")
+    bench.to_idle()
 
 
 def void(bench: Bench, trace: int, pan: str = CARD, pin: str = PIN) -> Any:

@@ -53,9 +53,14 @@ def test_every_code_the_host_gives_is_in_the_table():
 
 
 def test_the_python_examples_run():
-    first, second = blocks("python")
+    first, codes, second = blocks("python")
     bank = Bank()
     exec(first, {"message": bank.pos.sale(100)})
+    known = {"__name__": "example"}
+    exec(codes, known)
+    told = re.search(r"# (\d{18}),", codes)
+    assert told and known["payment_code"](known["TEST_CARDS"][0], 1) == told[1]
+    assert known["TEST_CARDS"][3].name in codes
     exec(second, {"host": bank.host})
     assert bank.code(bank.pos.sale(100)) == "00"
 

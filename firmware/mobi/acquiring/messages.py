@@ -34,6 +34,7 @@ _HEADER = b"\x60\x31\x00\x00\x01\x00"
 _CURRENCY = "156"
 _LONGEST_PIN = "12"
 _DETAILS = const(8)  # of a batch upload message
+_CODE_DIGITS = const(18)
 
 # Flags.
 _MAC = const(1)  # request and approving reply carry field 64
@@ -44,7 +45,8 @@ _REVERSAL = const(16)
 _FULL_60 = const(32)  # field 60 goes on to 60.7
 
 # Name, MTI, processing code (3), message type (60.1), network code (60.3), flags, fields of the
-# request. A negative field is there only if there is something to put into it.
+# request. A negative field is there only if there is something to put into it. Field 2 is missing
+# only where a payment code (付款码) took the card's place; the code is field 62 of its sale.
 TABLE = (
     # 签到
     ("sign_on", "0800", "", "00", "003", 0, (11, 41, 42, 60, 63)),
@@ -63,26 +65,26 @@ TABLE = (
      (2, 3, 11, -14, 22, 25, -26, -35, 41, 42, 49, -52, -53, 60)),
     # 消费
     ("sale", "0200", "000000", "22", "000", _MAC | _OUTCOME | _FULL_60,
-     (2, 3, 4, 11, -14, 22, 25, -26, -35, 41, 42, 49, -52, -53, 60)),
+     (-2, 3, 4, 11, -14, 22, 25, -26, -35, 41, 42, 49, -52, -53, 60, -62)),
     # 消费撤销
     ("void", "0200", "200000", "23", "000", _MAC | _OUTCOME | _FULL_60,
-     (2, 3, 4, 11, -14, 22, 25, -26, -35, 37, -38, 41, 42, 49, -52, -53, 60, 61)),
+     (-2, 3, 4, 11, -14, 22, 25, -26, -35, 37, -38, 41, 42, 49, -52, -53, 60, 61)),
     # 退货
     ("refund", "0220", "200000", "25", "000", _MAC | _OUTCOME | _FULL_60,
-     (2, 3, 4, 11, -14, 22, 25, -26, -35, 37, 41, 42, 49, -52, -53, 60, 61, 63)),
+     (-2, 3, 4, 11, -14, 22, 25, -26, -35, 37, 41, 42, 49, -52, -53, 60, 61, 63)),
     # 消费冲正
     ("sale_reversal", "0400", "000000", "22", "000", _MAC | _REVERSAL | _FULL_60,
-     (2, 3, 4, 11, 22, 25, -38, 39, 41, 42, 49, 60)),
+     (-2, 3, 4, 11, 22, 25, -38, 39, 41, 42, 49, 60)),
     # 撤销冲正
     ("void_reversal", "0400", "200000", "23", "000", _MAC | _REVERSAL | _FULL_60,
-     (2, 3, 4, 11, 22, 25, -38, 39, 41, 42, 49, 60, 61)),
+     (-2, 3, 4, 11, 22, 25, -38, 39, 41, 42, 49, 60, 61)),
     # 批结算
     ("settlement", "0500", "", "00", "201", _NO_CODE, (11, 41, 42, 48, 49, 60, 63)),
     # 批上送
     ("batch_upload", "0320", "", "00", "201", 0, (11, 41, 42, 48, 60)),
     # 批上送 of a refund: as its request, without MAC and card data that is not kept
     ("batch_refund", "0320", "200000", "25", "000", _FULL_60,
-     (2, 3, 4, 11, 22, 25, 37, 41, 42, 49, 60, 61, 63)),
+     (-2, 3, 4, 11, 22, 25, 37, 41, 42, 49, 60, 61, 63)),
     # 批上送结束; 60.3 is 207 when the totals agreed
     ("batch_end", "0320", "", "00", "202", 0, (11, 41, 42, 48, 60)),
 )
@@ -174,11 +176,13 @@ class Composer:
     def _value(self, field, row, txn):
         flags = row[5]
         if field == 2:
+            if not txn.pan and not txn.by_code:
+                raise BadMessage(2, MISSING)
             return txn.pan
         if field == 3:
             return row[2]
         if field == 4:
-            return txn.amount or None
+            return (txn.value if row[0] == "batch_refund" else txn.amount) or None
         if field == 11:
             return txn.trace if txn.trace or flags & _LOOSE else None
         if field == 14:
@@ -215,7 +219,7 @@ class Composer:
         if field == 61:
             return _field_61(row[0], txn)
         if field == 62:
-            return txn.report
+            return _payment_code(txn) if row[0] == "sale" else txn.report
         # 63: the operator, or for refunds the card organisation, which a stripe does not tell.
         return "000" if row[3] == "25" else "%02d " % txn.operator
 
@@ -301,6 +305,15 @@ def _entry(txn, flags):
     return txn.entry
 
 
+def _payment_code(txn):
+    code = txn.payment_code
+    if not txn.by_code:
+        return b""
+    if len(code) != _CODE_DIGITS or not code.isdigit():
+        raise BadMessage(62, LENGTH)
+    return code.encode()
+
+
 def _field_48(name, txn):
     if name == "settlement":
         sums = txn.totals
@@ -317,7 +330,7 @@ def _field_48(name, txn):
     text = "%02d" % len(packet)
     for item in packet:
         pan = item.pan
-        text += "00%06d%s%s%012d" % (item.trace, "0" * (20 - len(pan)), pan, item.amount)
+        text += "00%06d%s%s%012d" % (item.trace, "0" * (20 - len(pan)), pan, item.value)
     return text
 
 

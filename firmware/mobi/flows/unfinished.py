@@ -159,10 +159,11 @@ def _close(t, txn, code):
 
 async def _stands(t, title, txn, reply):
     # It was approved there, and the reply did not come through.
+    if reply.amount is None:
+        reply.amount = txn.amount  # not every host tells it
     amount = reply.amount
-    part = amount != txn.amount
-    if amount is None or (part and (txn.kind != tx.SALE or not 0 < amount < txn.amount)):
-        raise Refused(t.tr("host_amount_differs") % ("-" if amount is None else money(amount)))
+    if amount != txn.amount and (txn.kind != tx.SALE or not 0 < amount < txn.amount):
+        raise Refused(t.tr("host_amount_differs") % money(amount))
     rows = [t.tr("host_approved"), "RMB " + money(amount), t.tr("rrn_is"), "  " + reply.rrn]
     await t.ui.pages(title, rows + [t.tr("enter_steps")])
     labels = [t.tr("accept_late")]
