@@ -39,7 +39,13 @@ lint: $(READY)  ## ruff and mypy
 bench: $(READY)  ## measure; prints a table and writes build/bench.json
 	@mobi bench
 
+uf2: $(READY)  ## the image for a Raspberry Pi Pico: build/mobi-rpi_pico.uf2
+	@python -m host_tools.flash.image
+
+test-pico: $(READY)  ## that image on an emulated Pico: a day, power cuts, memory, flashing
+	@pytest --mobi-board pico -n 2 tests/pico
+
 clean:  ## what was built; keeps .venv
 	rm -rf build
 
-.PHONY: help setup run demo test font menu lint bench clean
+.PHONY: help setup run demo test font menu lint bench uf2 test-pico clean
