@@ -107,7 +107,6 @@ class Transaction:
 class Note:
     """An audit record or a note about a case."""
 
-    serial: int
     time: datetime
     kind: bytes
     payload: bytes
@@ -183,7 +182,6 @@ def decode(image: bytes) -> Journal:
     heads = [s.head for s in sectors if s.head is not None]
     order = sorted(heads, key=lambda h: _age(heads[0], h))
     dropped = 0
-    copied = False
     for head in order:
         sealed = any(
             r.offset >= head.entry_end and r.counts for r in sectors[head.sector].records
@@ -191,7 +189,6 @@ def decode(image: bytes) -> Journal:
         if sealed:
             break
         if head.checkpoint is not None and not head.by_mount and not _stale(head, sectors):
-            copied = True
             break
         dropped += 1
     else:
@@ -203,7 +200,7 @@ def decode(image: bytes) -> Journal:
     if journal.damage:
         journal.verdict = "damaged"
     else:
-        journal.verdict = "repaired" if torn or dropped or copied else "clean"
+        journal.verdict = "repaired" if torn or dropped else "clean"
     return journal
 
 
@@ -288,7 +285,7 @@ class _Replay:
         c = first.checkpoint
         self.batch_start = c.batch_start if c else first.ordinal
         self.stage: tuple[int, bytes] | None = None
-        self.notes: dict[int, Note] = {}
+        self.notes: dict[tuple[int, int], Note] = {}
         self.seen_settlements: set[bytes] = set()
 
     def apply(self, r: Record) -> None:
@@ -301,16 +298,16 @@ class _Replay:
             self.trace = txn.trace % 999999 + 1
         elif r.kind == 2:
             self._carried(p)
-        elif r.kind == 3:
-            serial = u24(p, 0)
-            about = u24(p, 8)
-            self.notes[serial] = Note(
-                serial,
-                moment(int.from_bytes(p[3:7], "little")),
-                p[7:8],
-                p[11:],
-                None if about == 0xFFFFFF else about,
-            )
+        elif r.kind in (3, 12):
+            first = (r.sequence, r.offset)
+            if r.kind == 12:
+                first = (int.from_bytes(p[:4], "little"), int.from_bytes(p[4:6], "little"))
+                p = p[6:]
+            about = u24(p, 0)
+            time = moment(int.from_bytes(p[3:7], "little"))
+            note = Note(time, p[7:8], p[8:], None if about == 0xFFFFFF else about)
+            self.notes.pop(first, None)
+            self.notes[first] = note
         elif r.kind == 4:
             self.trace = u24(p, 0)
         elif r.kind == 5:
@@ -410,7 +407,7 @@ def _replay(journal: Journal) -> None:
     journal.batch = replay.batch
     journal.next_trace = replay.trace
     journal.stage = replay.stage
-    journal.notes = [replay.notes[serial] for serial in sorted(replay.notes)]
+    journal.notes = list(replay.notes.values())
     approved = [t for t in known.values() if t.state == "approved"]
     undone = {t.target for t in approved if t.kind == "void"}
     refunded = {t.target for t in approved if t.kind == "refund"}

@@ -27,6 +27,7 @@ KINDS = {
     9: "batch",
     10: "seal",
     11: "resume",
+    12: "note_copy",
     18: "approve",
     19: "decline",
     20: "reverse",
@@ -77,7 +78,6 @@ class Checkpoint:
     settled_at: tuple[int, int] | None
     stage_at: tuple[int, int] | None
     totals: tuple[int, ...]  # count and amount of sales, voids, refunds
-    note_serial: int
     newest_time: int
     bad: list[int]
     kept: list[Kept]
@@ -196,8 +196,8 @@ def _checkpoint(data: bytes, sequence: int) -> Checkpoint:
             int.from_bytes(data[at + 2 : at + 7], "little"),
         ]
     approved = u24(data, 6)
-    bad = list(data[50 : 50 + data[49]])
-    at = 50 + data[49]
+    bad = list(data[47 : 47 + data[46]])
+    at = 47 + data[46]
     kept = []
     for i in range(data[at]):
         where = place(at + 4 + 7 * i)
@@ -212,8 +212,7 @@ def _checkpoint(data: bytes, sequence: int) -> Checkpoint:
         settled_at=place(13),
         stage_at=place(17),
         totals=tuple(totals),
-        note_serial=u24(data, 42),
-        newest_time=int.from_bytes(data[45:49], "little"),
+        newest_time=int.from_bytes(data[42:46], "little"),
         bad=bad,
         kept=kept,
     )

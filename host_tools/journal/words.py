@@ -137,10 +137,12 @@ def sentence(record: Record, journal: Journal, language: str) -> str:
         )
     values: dict[str, object] = {}
     name = record.name
+    if name == "note_copy":
+        name, p = "note", p[6:]
     if name == "note":
         values = {
             "note_kind": p[7:8].decode("ascii", "replace"),
-            "text": p[11:].decode("gbk", "replace"),
+            "text": p[8:].decode("gbk", "replace"),
         }
     elif name == "trace":
         values = {"trace": u24(p, 0)}

@@ -94,7 +94,7 @@ def _cramped() -> list:
     for n in range(2, 44):
         life += [["begin", tx.SALE, n, -1, 160], ["approve", n, "?"], ["idle", 8]]
     life += [["attempt", 1], ["restart"]] * 9
-    life += [["stage", 2, f"{i} " + "s" * 60] for i in range(12)] + [["restart"]] * 6
+    life += [["stage", 2, f"{i} " + "s" * 60] for i in range(12)] + [["trace"], ["restart"]] * 6
     life += [["attempt", 1]] * 5 + [["undone", 1], ["restart"], ["settle", 2, "sums"], ["idle", 30]]
     return [*life, ["begin", tx.SALE, 5, -1, 0], ["restart"], ["idle", 20]]
 

@@ -21,6 +21,7 @@ from mobi.journal.ring import (
     FRAME,
     INTENT,
     NOTE,
+    NOTE_COPY,
     PREVIOUS_TOUCHED_MORE,
     RECORD,
     RESUME,
@@ -94,7 +95,7 @@ _REFUNDED = const(2)
 _FAR = const(3)  # an event of its own, or more than one thing
 
 # The checkpoint in a head.
-_SAVED = const(55)
+_SAVED = const(52)
 _OPEN_MAX = const(12)
 _RELEASED_MAX = const(4)
 _BAD_MAX = const(16)
@@ -406,15 +407,14 @@ class Journal(Startup):
         ``kind``: one byte. False when the room that is left is reserved for money.
         """
         payload = payload[:_NOTE_MAX]
-        if not self._room_for(FRAME + 11 + len(payload) + self._reserved(SALE)):
+        if not self._room_for(FRAME + 8 + len(payload) + self._reserved(SALE)):
             return False
         rec = self.rec
-        put24(rec, DATA, self._serial + 1 & _M24)
+        put24(rec, DATA, _M24 if txn is None else txn.ordinal)
         put_time(rec, DATA + 3, self._time())
         rec[DATA + 7] = kind if isinstance(kind, int) else kind[0]
-        put24(rec, DATA + 8, _M24 if txn is None else txn.ordinal)
-        rec[DATA + 11 : DATA + 11 + len(payload)] = payload
-        self._append(NOTE, 11 + len(payload))
+        rec[DATA + 8 : DATA + 8 + len(payload)] = payload
+        self._append(NOTE, 8 + len(payload))
         return True
 
     def _time(self):
@@ -652,25 +652,30 @@ class Journal(Startup):
         if isinstance(kind, int):
             kind = bytes((kind,))
         about = None if txn is None else txn.ordinal
-        seen = set()
+        copied = set()  # notes whose copies were seen: sequence and place of the first
         for place in range(self.length - 1, -1, -1):
             s = self.chain[place]
             offs = []
             for off in self._walk(s, 0, self._sector_end(s), False):
-                if self.w_kind == NOTE:
-                    offs.append((off, self._word()))
-            for off, serial in reversed(offs):
-                if serial in seen:
-                    continue
+                if self.w_kind == NOTE or self.w_kind == NOTE_COPY:
+                    offs.append((off, self.w_kind))
+            seq = self._seq_of(s) if copied else 0
+            for off, record in reversed(offs):
                 payload = self._record_at((s, off))
-                if payload is None:
+                if payload is None or (seq, off) in copied:
                     continue
-                ordinal = get24(payload, 8)
+                if record == NOTE_COPY:
+                    first = (get_number(payload, 0, 4), payload[4] | payload[5] << 8)
+                    if first in copied:
+                        continue
+                    copied.add(first)
+                    seq = self._seq_of(s)
+                    payload = payload[6:]
+                ordinal = get24(payload, 0)
                 name = payload[7:8]
                 if (kind is None or name == kind) and (about is None or ordinal == about):
-                    seen.add(serial)
                     time = get_number(payload, 3, 4)
-                    yield time, name, payload[11:], None if ordinal == _M24 else ordinal
+                    yield time, name, payload[8:], None if ordinal == _M24 else ordinal
 
     def newest_time(self):
         """The newest time in the journal, seconds since 2000; 0 when there is none."""
@@ -935,7 +940,6 @@ class Journal(Startup):
         self._approved = None
         self._settled = None
         self._stage = None
-        self._serial = 0
         self._newest = 0
 
     def _apply(self, kind, p, sector, off):
@@ -967,9 +971,6 @@ class Journal(Startup):
             entry[_OFF] = off
             entry[_IS_CARRIED] = True
         elif kind == NOTE:
-            serial = get24(p, 0)
-            if serial - self._serial & _M24 < 0x800000:
-                self._serial = serial
             self._seen_time(get_number(p, 3, 4))
         elif kind == TRACE:
             self.next_trace = get24(p, 0)
@@ -1105,11 +1106,10 @@ class Journal(Startup):
             rec[at + 21 + 7 * i] = self._totals[2 * i] & 255
             rec[at + 22 + 7 * i] = self._totals[2 * i] >> 8 & 255
             rec[at + 23 + 7 * i : at + 28 + 7 * i] = self._totals[2 * i + 1].to_bytes(5, "little")
-        put24(rec, at + 42, self._serial)
-        put_time(rec, at + 45, self._newest)
+        put_time(rec, at + 42, self._newest)
         bad = self.bad_sectors()[:_BAD_MAX]
-        rec[at + 49] = len(bad)
-        at += 50
+        rec[at + 46] = len(bad)
+        at += 47
         for s in bad:
             rec[at] = s
             at += 1
@@ -1143,10 +1143,9 @@ class Journal(Startup):
         for i in range(3):
             self._totals[2 * i] = b[21 + 7 * i] | b[22 + 7 * i] << 8
             self._totals[2 * i + 1] = get_number(b, 23 + 7 * i, 5)
-        self._serial = get24(b, 42)
-        self._newest = get_number(b, 45, 4)
-        at = 50 + b[49]
-        for i in range(50, at):
+        self._newest = get_number(b, 42, 4)
+        at = 47 + b[46]
+        for i in range(47, at):
             if b[i] < self.sectors:
                 self._set_bad(b[i])
         count = b[at]
@@ -1208,11 +1207,35 @@ class Journal(Startup):
             return False
         return self._age(next_first) >= self.count
 
-    def _is_superseded(self, kind, off):
-        # Does a later record of the head sector say the same, newer?
-        if kind == STAGE:
-            return self._stage != (self.head, off)
-        return kind in (TRACE, FLOOR, SEAL, RETIRE)
+    def _superseded(self, sector, end):
+        # How many records a sector has, the places of those that later ones make superfluous, and
+        # how many bytes that would save.
+        count = 0
+        out = set()
+        gain = 0
+        newest = {}
+        for off in self._walk(sector, 0, end, True):
+            count += 1
+            kind = self.w_kind
+            if kind == TRACE or kind == STAGE:
+                name = kind
+            elif kind == EVENT + ATTEMPT:
+                name = ATTEMPT << 24 | get24(self._loaded(), 0)
+            elif kind in (FLOOR, SEAL, RETIRE):
+                name = None  # the new head says it
+            else:
+                continue
+            size = FRAME + self.w_len
+            if name is None:
+                out.add(off)
+                gain += size
+                continue
+            if name in newest:
+                before, saved = newest[name]
+                out.add(before)
+                gain += saved
+            newest[name] = (off, size)
+        return count, out, gain
 
     def _cases(self):
         return [entry for entry in self._kept if _stays(entry[_STATE])]
@@ -1243,14 +1266,21 @@ class Journal(Startup):
                 self._kept.remove(entry)  # unreadable; the verdict says so
         if self._cases() and self._carried != sector:
             notes = []
+            seq = self._seq_of(sector)
             for off in self._walk(sector, 0, self._sector_end(sector), False):
-                if self.w_kind == NOTE and self._entry(self._peek24(8)) is not None:
-                    notes.append(off)
-            for off in notes:
+                if self.w_kind == NOTE and self._entry(self._word()) is not None:
+                    notes.append((off, 6))
+                elif self.w_kind == NOTE_COPY and self._entry(self._peek24(6)) is not None:
+                    notes.append((off, 0))
+            for off, skip in notes:
                 payload = self._record_at((sector, off))
                 if payload is not None:
-                    self.rec[DATA : DATA + len(payload)] = payload
-                    self._append(NOTE, len(payload))
+                    if skip:
+                        self.rec[DATA : DATA + 4] = seq.to_bytes(4, "little")
+                        self.rec[DATA + 4] = off & 255
+                        self.rec[DATA + 5] = off >> 8
+                    self.rec[DATA + skip : DATA + skip + len(payload)] = payload
+                    self._append(NOTE_COPY, skip + len(payload))
             self._carried = sector
             return bool(notes)
         return False

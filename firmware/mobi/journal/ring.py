@@ -39,6 +39,7 @@ RETIRE = const(8)
 BATCH = const(9)
 SEAL = const(10)
 RESUME = const(11)
+NOTE_COPY = const(12)  # a note taken along out of a sector that is going to be erased
 EVENT = const(16)
 _LAST_KIND = const(26)
 
@@ -86,7 +87,8 @@ class Ring:
     """The log. ``Journal`` extends it and gives the records their meaning.
 
     It overrides ``_reset``, ``_apply``, ``_save``, ``_saved_size``, ``_restore``, ``_moved``,
-    ``_mark_touch``, ``_may_drop`` and ``_is_superseded``.
+    ``_mark_touch``, ``_clear_marks``, ``_collect_touches``, ``_may_drop``, ``_nothing_to_carry``
+    and ``_superseded``.
     """
 
     def __init__(self, flash, unit):
@@ -300,7 +302,7 @@ class Ring:
                 kind = first & 31
                 whole = 0 < kind <= _LAST_KIND and off + FRAME + size <= stop
                 if whole and verify:
-                    whole = self._load(sector, off, size, seed)
+                    whole = self._load(sector, off, size, seed) and self.rec[RECORD] == first
                 if not whole:
                     if resumed and off == start:
                         raise Unsteady(off)
@@ -315,10 +317,11 @@ class Ring:
                 if kind == RESUME:
                     if not resumed or here != start or size < 8:
                         continue
-                    if not medium.read(sector, here + 2, self._four):
+                    copy = self._four
+                    if verify:
+                        copy[:] = self.view[DATA + 4 : DATA + 8]  # as it was when it was checked
+                    elif not medium.read(sector, here + 6, copy):
                         continue
-                    copy = bytearray(4)
-                    medium.read(sector, here + 6, copy)
                     self.w_kind = copy[2] & 31
                     self.w_len = copy[2] >> 5 << 8 | copy[3]
                     self.w_at = here + 10
@@ -490,8 +493,9 @@ class Ring:
     def _enter(self, kind, size, flags, previous_end=None):
         """Go on in a new sector: its head and the record in ``rec``, in one commit."""
         self._make_room()
-        if flags == 0 and self._should_rewrite(FRAME + size):
+        if flags == 0:
             kept = bytes(self.view[DATA : DATA + size])
+        if flags == 0 and self._should_rewrite(FRAME + size):
             try:
                 self._rewrite(0)
             except Unsteady:
@@ -548,11 +552,11 @@ class Ring:
         # With a single spare sector left: is it better to write this one again without its gaps?
         if self._dead() > 1 or self._oldest_is_closed():
             return False
-        gain = 0
         end = self.off
-        for off in self._walk(self.head, 0, end, False):
-            if self._is_superseded(self.w_kind, off):
-                gain += FRAME + self.w_len
+        try:
+            gain = self._superseded(self.head, end)[2]
+        except Unsteady:
+            return False
         last = None
         for start, stop, _, _ in self._segments(self.head, end):
             if last is not None:
@@ -568,10 +572,7 @@ class Ring:
         old = self.head
         place = self.length - 1
         end = self.off
-        superseded = set()
-        for off in self._walk(old, 0, end, False):
-            if self._is_superseded(self.w_kind, off):
-                superseded.add(off)
+        seen, superseded, _ = self._superseded(old, end)
         info = self._read_head(old)
         if info is None:
             raise Unsteady(0)
@@ -597,7 +598,9 @@ class Ring:
             self.touches = []
             new = hl
             good = True
+            again = 0
             for off in self._walk(old, 0, end, True):
+                again += 1
                 if off in superseded:
                     continue
                 kind = self.w_kind
@@ -610,6 +613,8 @@ class Ring:
                     break
                 self._apply(kind, self.view[DATA : DATA + size], sector, new)
                 new += total
+            if good and again != seen:
+                raise Unsteady(0)
             if good:
                 self.rec[at:RECORD] = head
                 self._finish_head(at, new)

@@ -135,7 +135,7 @@ class Startup(Ring):
             return EMPTY if order or blank else FOREIGN
         self._link(order[dropped:], seqs, distances, previous_ends, flags)
         torn = self._settle_down(judged, flags, touches)
-        self.repaired = 1 if torn or dropped or judged == _COPY else 0
+        self.repaired = 1 if torn or dropped else 0
         if self.damage:
             return DAMAGED
         return REPAIRED if self.repaired else CLEAN
@@ -287,12 +287,13 @@ class Startup(Ring):
                 last, end = self._replay(limit)
                 dirty = self._dirty
                 self.off = end
+                torn = dirty > end
                 if judged == _COPY and self._dead():
                     self._rewrite(0)
                     break
                 if self._resume(last, end, dirty):
                     if self.head == head:
-                        return dirty > end
+                        return torn
                     break
                 doubtful = last[0]
             except Unsteady as error:
@@ -315,7 +316,7 @@ class Startup(Ring):
         self._survey_again(flags, touches)
         self._dirty = self._dirty_end(self.head)
         _, self.off = self._replay(SECTOR)
-        return True
+        return torn
 
     def _survey_again(self, flags, touches):
         touches.pop(self.head, None)
