@@ -263,7 +263,9 @@ TestRandomDays = RandomDays.TestCase
 
 @pytest.mark.parametrize("damage,complaint", [
     ("UPDATE cards SET balance = balance + 1 WHERE card = 'good'", "its entries sum to"),
-    ("UPDATE entries SET amount = amount + 1 WHERE account LIKE 'merchant:%'", "sums to 1"),
+    ("UPDATE entries SET amount = amount + 1 WHERE posting = '1.1' AND account LIKE 'm%'",
+     r"posting 1\.1 sums to 1; the whole ledger sums to 1"),
+    ("DELETE FROM entries WHERE posting = '2.2'", "reversed but 0 moved back"),
     ("DELETE FROM entries WHERE posting = '1.1'", "but 0 moved"),
     ("UPDATE transactions SET state = 'declined' WHERE id = 1", "declined but -100 moved"),
     ("UPDATE transactions SET state = 'voided' WHERE id = 1", "approved voids 0"),
@@ -274,6 +276,8 @@ def test_the_check_finds_every_kind_of_tampering(tmp_path, damage, complaint):
     url = f"sqlite:///{tmp_path}/books"
     bank = Bank(url)
     bank.sold(100)
+    undone, _ = bank.sold(7)
+    bank.send(bank.pos.reversal(undone))
     bank.ledger()
     bank.host.close()
     engine = create_engine(url)
@@ -347,6 +351,24 @@ def test_a_database_that_fails_is_answered_with_96_and_books_nothing(tmp_path):
     assert bank.code(bank.pos.sale(100)) == "00"
     assert bank.states() == [("sale", "approved")]
     bank.host.close()
+
+
+def test_finding_and_reading_the_books():
+    bank = Bank()
+    other = bank.terminal("00000002")
+    sale, answer = bank.sold(100)
+    other.trace = sale.trace
+    bank.sold(200, client=other)
+    ledger = bank.ledger()
+    assert ledger.find(sale.trace).amount == 200, "the newest"
+    assert ledger.find(sale.trace, terminal="00000001").amount == 100
+    assert ledger.find(sale.trace, batch=2) is None and ledger.find(999) is None
+    text_ = ledger.text()
+    assert answer.get("37") in text_ and GOOD.masked in text_ and GOOD.pan not in text_
+    assert any(line.split() == [f"merchant:{MERCHANT}", "3.00"] for line in text_.splitlines())
+    with pytest.raises(KeyError) as error:
+        ledger.balance("6225880137706868")
+    assert "6225880137706868" not in str(error.value)
 
 
 # Groups

@@ -141,6 +141,9 @@ def test_wrong_and_missing_macs():
     bank.host.rule("sale", wrong_mac=True)
     raw = bank.host.handle(bank.pos.sale(1), bank.now)[0].message
     assert decode(raw).get("39") == "00" and not good_mac(bank, raw)
+    bank.host.rule("sale", wrong_mac=True, times=60)  # whatever the MAC ends in
+    assert not any(good_mac(bank, bank.host.handle(bank.pos.sale(1), bank.now)[0].message)
+                   for _ in range(60))
     bank.host.rule("sale", no_mac=True)
     assert not decode(bank.host.handle(bank.pos.sale(1), bank.now)[0].message).get("64")
 
@@ -200,6 +203,19 @@ def test_an_approval_after_the_reversal_leaves_the_books_right():
     assert answers[1].rogue and answers[1].after_s > answers[0].after_s
     assert bank.ledger().balance("merchant") == 0
     assert len(bank.answers(bank.pos.reversal(sale))) == 1, "once"
+
+
+def test_answers_are_not_held_back_without_end(monkeypatch):
+    from host_tools.acquirer import host
+
+    monkeypatch.setattr(host, "_HELD", 2)
+    bank = Bank()
+    bank.host.rule("sale", approve_after_reversal=True, times=None)
+    sales = []
+    for _ in range(3):
+        bank.host.handle(bank.pos.sale(1), bank.now)
+        sales.append(bank.pos.last)
+    assert [len(bank.answers(bank.pos.reversal(sale))) for sale in sales] == [1, 2, 2]
 
 
 # Characters

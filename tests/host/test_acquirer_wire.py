@@ -55,7 +55,8 @@ def test_no_random_key_has_a_wrong_parity_bit():
 @pytest.mark.parametrize("damage", [
     lambda b: bytes([b[0] ^ 0x10]) + b[1:],  # not format 0
     lambda b: bytes([b[0] ^ 0x05]) + b[1:],  # length 3
-    lambda b: b[:7] + bytes([b[7] ^ 0x01]),  # fill is not F
+    lambda b: b[:7] + bytes([b[7] ^ 0x01]),  # fill is not F at its end
+    lambda b: b[:4] + bytes([b[4] ^ 0x10]) + b[5:],  # nor at its beginning
     lambda b: b[:1] + bytes([b[1] ^ 0xF0]) + b[2:],  # PIN digit is not decimal
 ])
 def test_a_damaged_pin_block_is_no_pin(damage):
@@ -269,6 +270,14 @@ def test_what_cannot_be_answered_is_not_answered_and_the_trace_says_why(message,
     assert why in bank.why(), bank.why()
 
 
+def test_fields_that_chip_terminals_add_are_taken_and_hidden():
+    bank = Bank()
+    extra = {"f36": "996222021234567890128D3012", "f55": "9F2608AABBCCDDEEFF0011", "f59": "A1" * 9}
+    assert bank.code(bank.pos.sale(100, pin="", **extra)) == "00"
+    for value in extra.values():
+        assert value not in bank.host.trace_text()
+
+
 def test_digits_that_are_none_are_refused_and_not_echoed():
     bank = Bank()
     message = bytearray(bank.pos.sale(100, pin=""))
@@ -391,7 +400,8 @@ def test_no_secret_reaches_the_trace_the_database_or_a_repr(tmp_path):
 
 def test_masks():
     assert mask_pan("6222021234567890128") == "622202*********0128"
-    assert mask_pan("1234") == "****"
+    assert mask_pan("1234") == "****" and mask_pan("1" * 12) == "*" * 12
+    assert mask_pan("1234567890123") == "123456***0123"
     assert masked({"48": "01" + "00000001" + GOOD.pan.rjust(20, "0") + "000000000100"})["48"] == (
         "01 00000001 622202*********0128 000000000100")
     assert masked({"48": "0012"})["48"] == "0012"
