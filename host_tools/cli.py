@@ -51,4 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # As a script this module is called __main__: what the commands raise is of the real one.
+    from host_tools.cli import main as real_main
+
+    sys.exit(real_main())

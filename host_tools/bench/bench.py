@@ -228,6 +228,10 @@ class Bench:
         """Is the terminal on?"""
         return self.board.powered
 
+    def flash_ops(self) -> int:
+        """Programs and erases of the flash so far, as ``power_cut`` counts them."""
+        return sum(nor.ops for nor in self.rig.flash)
+
     @property
     def crashes(self) -> list[str]:
         """When the firmware ended or hung by itself: it must never do that."""
@@ -270,11 +274,12 @@ class Bench:
 
         The Chinese words on the keys will do, too. An unknown name presses nothing at all.
         """
-        for name in [self._key(name) for name in names]:
+        for name in [self.key_name(name) for name in names]:
             self.touch(name)
             self._settle()
 
-    def _key(self, name: str) -> str:
+    def key_name(self, name: str) -> str:
+        """The key's own name for any of its names; ``NoSuchKey`` lists what there is."""
         name = _KEY_WORDS.get(name, name.upper())
         if len(name) > 1 and name.isdigit():
             raise NoSuchKey(f"no key {name!r}: press one key at a time, or type({name!r})")
@@ -283,7 +288,7 @@ class Bench:
 
     def touch(self, name: str) -> None:
         """A finger on a key for a moment, without waiting for what comes of it (see ``press``)."""
-        name = self._key(name)
+        name = self.key_name(name)
         self.keys_pressed.append(name)
         self.rig.touch(name, True)
         self.kernel.after(HOLD_US, lambda: self.rig.touch(name, False))
@@ -302,13 +307,17 @@ class Bench:
         ``expiry``: YYMM; that of the test card, else 3012. ``options``: ``damage=`` and others of
         ``reader.Reader.swipe``.
         """
+        self.rig.aux(self.swipe_bytes(pan, expiry, **options))
+        self._settle()
+
+    def swipe_bytes(self, pan: str, expiry: str | None = None, **options: Any) -> bytes:
+        """What the reader sends for such a swipe (see ``swipe``)."""
         if pan in _CARDS:
             card = _CARDS[pan]
             pan, expiry = card.pan, expiry or card.expiry
         elif not pan.isdigit():
             raise WrongUse(f"swipe({pan!r}): a card number, or one of {', '.join(_CARDS)}")
-        self.rig.aux(self.rig.reader.swipe(pan, expiry or "3012", **options))
-        self._settle()
+        return self.rig.reader.swipe(pan, expiry or "3012", **options)
 
     def scan(self, text: str) -> None:
         """Scan a code with the scanner on the reader's line."""
@@ -377,6 +386,15 @@ class Bench:
         self._run(began + round(timeout * 1e6), lambda: condition() or not self.powered)
         if not condition():
             raise Timeout(self._report(what, (self.kernel.now_us - began) / 1e6))
+
+    @property
+    def is_real_time(self) -> bool:
+        """Does a program outside have the line, so that time goes as fast as on the wall?"""
+        return self._outside is not None
+
+    def run_to(self, until_us: int) -> None:
+        """Let time pass until the kernel's clock stands at ``until_us`` (microseconds)."""
+        self._run(until_us)
 
     def _run(self, until_us: int, stop: Callable[[], bool] | None = None) -> None:
         outside = self._outside

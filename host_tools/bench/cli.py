@@ -5,40 +5,83 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from host_tools.cli import UserError
 from host_tools.micropython import NoMicroPython
 
+if TYPE_CHECKING:
+    from host_tools.bench.bench import Bench
 
-def add_parsers(commands: argparse._SubParsersAction) -> None:
+
+def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the commands of this part."""
     run = commands.add_parser(
-        "run", help="terminal and acquirer with an interactive view, until Ctrl-C"
-    )
+        "run", help="terminal and acquirer with a console view and a page, until Ctrl-C",
+        description="A terminal and its acquirer at the pace of real time: a view in this " +
+                    "console, and a page for the browser. Without a console it writes a log.")
+    run.add_argument("--page", type=_port, default=0, metavar="PORT",
+                     help="port of the page on this machine (default: any free one)")
+    run.add_argument("--no-page", action="store_true", help="no page")
     run.add_argument("--language", choices=("zh", "en"), default="zh", help="of the terminal")
     run.add_argument("--seed", type=int, default=1, help="everything random comes from it")
-    run.add_argument("--keep", type=Path, metavar="FOLDER", help="keep flash, log and paper there")
+    run.add_argument("--board", default="unix", help="what the firmware runs on (default: unix)")
+    run.add_argument("--keep", type=Path, metavar="FOLDER",
+                     help="keep the flash there, and go on with what lies there already")
+    line = run.add_mutually_exclusive_group()
+    line.add_argument("--line-pty", action="store_true",
+                      help="lead the terminal's line to a pseudo terminal for your own host")
+    line.add_argument("--host-port", metavar="TTY",
+                      help="lead the terminal's line to this serial port")
     run.set_defaults(run=_run)
     demo = commands.add_parser(
-        "demo", help="a scripted trading day; pictures, receipts, journal, ledger, trace"
-    )
+        "demo", help="a scripted trading day; pictures, receipts, journal, ledger, trace")
     demo.add_argument("--out", type=Path, default=Path("build/demo"), help="default: build/demo")
     demo.add_argument("--language", choices=("zh", "en"), default="zh")
     demo.add_argument("--quiet", action="store_true", help="no progress")
     demo.set_defaults(run=_demo)
 
 
-def _run(args: argparse.Namespace) -> int:
-    from host_tools.bench.bench import Bench
-    from host_tools.bench.console import Console
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535")
+    return int(text)
 
+
+def _run(args: argparse.Namespace) -> int:
+    from host_tools.bench.boards import NoSuchBoard
+    from host_tools.bench.console import Console
+    from host_tools.bench.line import LineError
+    from host_tools.bench.live import Live
+    from host_tools.web.server import Page, PortTaken
+
+    live = Live(lambda: _bench(args))
+    page = Page(live, args.page)
     try:
-        with Bench(seed=args.seed, language=args.language, keep=args.keep) as bench:
-            bench.power_on()
-            Console(bench, sys.stdout).run()
-    except NoMicroPython as error:
+        live.start()
+        greeting = ""
+        if not args.no_page:
+            page.start()
+            greeting = f"The same as a page: {page.url}"
+        if args.line_pty:
+            view = live.view()
+            port = view.status["line_port"] if view is not None else ""
+            greeting = f"The line is {port}, 115200 baud. {greeting}".rstrip()
+        Console(live, sys.stdout, greeting).run()
+    except (NoMicroPython, NoSuchBoard, LineError, PortTaken) as error:
         raise UserError(str(error)) from error
+    finally:
+        page.stop()
+        live.stop()
     return 0
+
+
+def _bench(args: argparse.Namespace) -> Bench:
+    from host_tools.bench.bench import Bench
+
+    line = "pty" if args.line_pty else args.host_port
+    return Bench(args.board, args.seed, language=args.language, keep=args.keep, line=line,
+                 amounts=True)
 
 
 def _demo(args: argparse.Namespace) -> int:

@@ -8,29 +8,51 @@ import select
 import shutil
 import sys
 import termios
-import time
 import tty
 import unicodedata
 from collections.abc import Iterator
-from typing import TextIO
+from concurrent.futures import Future
+from typing import Any, TextIO
 
-from host_tools.bench.bench import Bench
+from host_tools.acquirer import TEST_CARDS
+from host_tools.bench.live import MISTAKES, SPEEDS, Live, View
 
-FRAME_S = 0.03
-CARD = "6222021234567890128"
+FRAME_S = 0.04
+LEFT, PAPER = 30, 32  # columns
 
 # Character -> key of the terminal.
 KEYS = {
     **{digit: digit for digit in "0123456789"},
     "\r": "ENTER", "\n": "ENTER", "\x1b": "CANCEL", "c": "CANCEL", "\x7f": "BACK", "\b": "BACK",
-    "x": "CLEAR", "f": "FN", "v": "VOID", "l": "LAST", "r": "REFUND",
-    "\x1b[A": "UP", "\x1b[B": "DOWN", "u": "UP", "d": "DOWN",
+    "x": "CLEAR", "\x1b[3~": "CLEAR", "f": "FN", "v": "VOID", "l": "LAST", "r": "REFUND",
+    "\x1b[A": "UP", "\x1b[B": "DOWN", "\x1bOA": "UP", "\x1bOB": "DOWN", "u": "UP", "d": "DOWN",
 }
+# Character, command, what it says in the help.
+FAULTS = (
+    ("k", "the line: cut / mend"),
+    ("e", "lose the next reply"),
+    ("w", "reply 75 s late"),
+    ("b", "next sale: no funds (51)"),
+    ("p", "the power: off / on"),
+    ("P", "cut it in the 3rd flash write"),
+    ("o", "paper: out / in"),
+    ("t", "tear the paper off"),
+)
 HELP = (
-    "0-9 Enter  keys        c Esc  取消    Backspace 退格   x 清除   u d arrows  上下",
-    "f 功能     v 撤销      l 末笔         r 退货           s swipe the test card",
-    "k cut the line / mend it     p power cut / power on    o paper out / in",
-    "Ctrl-C ends",
+    ("0-9 Enter", "keys of the terminal"),
+    ("Esc c", "取消 cancel"),
+    ("Backspace", "退格 back"),
+    ("x Delete", "清除 clear"),
+    ("arrows u d", "上下 up, down"),
+    ("f v l r", "功能 撤销 末笔 退货"),
+    ("s", "swipe a card: choose it"),
+    ("a", "log in and sign on"),
+    (">", f"time: {', '.join(f'{times}x' for times in SPEEDS)}, stop"),
+    ("?", "this help / the messages"),
+    ("Ctrl-C", "end"),
+)
+DIM, BOLD, INVERSE, RED, AMBER, PLAIN = (
+    "\x1b[2m", "\x1b[1m", "\x1b[7m", "\x1b[31m", "\x1b[33m", "\x1b[0m",
 )
 
 
@@ -41,52 +63,54 @@ def columns(text: str) -> int:
 
 def fit(text: str, width: int) -> str:
     """``text`` cut and filled to exactly ``width`` columns."""
-    out = ""
+    out = []
+    used = 0
     for character in text:
-        if columns(out + character) > width:
+        size = columns(character)
+        if used + size > width:
             break
-        out += character
-    return out + " " * (width - columns(out))
+        out.append(character)
+        used += size
+    return "".join(out) + " " * (width - used)
 
 
 class Console:
-    """Draws the bench and turns typed characters into key presses."""
+    """Draws what a ``Live`` shows and turns typed characters into its commands."""
 
-    def __init__(self, bench: Bench, out: TextIO) -> None:
-        self.bench = bench
+    def __init__(self, live: Live, out: TextIO, greeting: str = "") -> None:
+        self.live = live
         self.out = out
-        self.note = ""
+        self.note = greeting
+        self.showing = "help"  # "messages", "cards"
         self._drawn: list[str] = []
+        self._waiting: list[Future[None]] = []
 
     def run(self) -> None:
-        """Until Ctrl-C. Virtual time goes at the pace of real time."""
-        if sys.stdin.isatty() and self.out.isatty():
-            with _cbreak(), self._screen():
-                self._pace(self._frame)
-        else:
-            self._pace(self._log_changes)
-
-    def _pace(self, frame) -> None:
-        began = time.monotonic() - self.bench.clock.seconds
+        """Until Ctrl-C, or until the bench ends."""
         with contextlib.suppress(KeyboardInterrupt):
-            while True:
-                frame()
-                behind = time.monotonic() - began - self.bench.clock.seconds
-                if behind > 0:
-                    self.bench.clock.advance(min(behind, 0.25))
-                else:
-                    began = time.monotonic() - self.bench.clock.seconds
+            if sys.stdin.isatty() and self.out.isatty():
+                with _cbreak(), self._screen():
+                    self._interact()
+            else:
+                self._log()
+        if self.live.error is not None:
+            raise self.live.error
 
-    # -- without a terminal: tell what the panel shows -----------------------------------------
+    # -- without a terminal: a plain log ---------------------------------------------------------
 
-    def _log_changes(self) -> None:
-        rows = self.bench.screen()
-        if rows != self._drawn:
-            self._drawn = rows
-            print(" | ".join(row.strip() for row in rows), file=self.out, flush=True)
-        time.sleep(FRAME_S)
+    def _log(self) -> None:
+        if self.note:
+            print(self.note, file=self.out, flush=True)
+        before: View | None = None
+        while self.live.running:
+            view = self.live.view(-1 if before is None else before.number, 1)
+            if view is None:
+                continue
+            for line in log_lines(view, before):
+                print(line, file=self.out, flush=True)
+            before = view
 
-    # -- with one ------------------------------------------------------------------------------
+    # -- with one --------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def _screen(self) -> Iterator[None]:
@@ -97,81 +121,241 @@ class Console:
             self.out.write("\x1b[?25h\x1b[?1049l")
             self.out.flush()
 
-    def _frame(self) -> None:
-        ready, _, _ = select.select([sys.stdin], [], [], FRAME_S)
-        if ready:
-            for name in split(os.read(sys.stdin.fileno(), 64).decode(errors="ignore")):
-                self.do(name)
-        self._draw()
+    def _interact(self) -> None:
+        typed = ""
+        while self.live.running:
+            ready, _, _ = select.select([sys.stdin], [], [], FRAME_S)
+            if ready:
+                data = os.read(sys.stdin.fileno(), 256)
+                if not data:
+                    return  # the terminal was closed
+                names, typed = split(typed + data.decode(errors="ignore"))
+                for name in names:
+                    self.do(name)
+            elif typed:
+                # An escape that nothing followed is the key itself.
+                names, typed = split(typed, last=True)
+                for name in names:
+                    self.do(name)
+            self._answers()
+            self._draw()
 
     def do(self, typed: str) -> None:
         """What one typed character does."""
-        bench = self.bench
+        view = self.live.view()
+        assert view is not None
+        status = view.status
         self.note = ""
-        if typed in KEYS:
-            bench.press(KEYS[typed])
+        if self.showing == "cards":
+            self._choose_card(typed)
+        elif typed in KEYS:
+            self._send("press", key=KEYS[typed])
         elif typed == "s":
-            bench.swipe(CARD)
+            self.showing = "cards"
+        elif typed == "a":
+            self._send("sign_on")
         elif typed == "k":
-            if bench.line.is_cut:
-                bench.line.restore()
-            else:
-                bench.line.cut()
+            self._send("line_cut", cut=not status["line_cut"])
+        elif typed == "e":
+            self._send("line_fault", fault="drop", what="reply")
+        elif typed == "w":
+            self._send("line_fault", fault="delay", what="reply", seconds=75)
+        elif typed == "b":
+            self._send("rule", match="sale", code="51")
         elif typed == "p":
-            if bench.powered:
-                bench.power_cut()
-            else:
-                bench.power_on()
+            self._send("power", on=not status["power"])
+        elif typed == "P":
+            self._send("power_cut_at", flash_op=2)
         elif typed == "o":
-            bench.rig.paper.paper_out = not bench.rig.paper.paper_out
+            self._send("paper_out", out=not status["paper_out"])
+        elif typed == "t":
+            self._send("tear_off")
+        elif typed == ">":
+            speeds = (*SPEEDS, 0)
+            now = speeds.index(status["speed"]) if status["speed"] in speeds else 0
+            self._send("speed", times=speeds[(now + 1) % len(speeds)])
+        elif typed == "?":
+            self.showing = "messages" if self.showing == "help" else "help"
         elif typed == "\x03":
             raise KeyboardInterrupt
         else:
-            self.note = f"{typed!r} is no key; the keys stand below"
+            self.note = f"{typed!r} is no key here; ? shows the keys"
+            self.showing = "help"
+
+    def _choose_card(self, typed: str) -> None:
+        self.showing = "help"
+        at = _CARD_KEYS.find(typed)
+        if 0 <= at < len(TEST_CARDS):
+            self._send("swipe", card=TEST_CARDS[at].name)
+        elif typed in ("\r", "\n", "s"):
+            self._send("swipe", card=TEST_CARDS[0].name)
+        else:
+            self.note = "no card was swiped"
+
+    def _send(self, command: str, **arguments: Any) -> None:
+        self._waiting.append(self.live.do(command, **arguments))
+
+    def _answers(self) -> None:
+        for future in [one for one in self._waiting if one.done()]:
+            self._waiting.remove(future)
+            try:
+                future.result()
+            except MISTAKES as error:
+                self.note = str(error).splitlines()[0]
 
     def _draw(self) -> None:
-        lines = self.lines(shutil.get_terminal_size().lines)
+        view = self.live.view()
+        if view is None:
+            return
+        width, height = shutil.get_terminal_size((100, 40))
+        lines = self.lines(view, width, height)
         if lines != self._drawn:
             self._drawn = lines
-            self.out.write("\x1b[H" + "\x1b[K\r\n".join(lines) + "\x1b[J")
+            # Each row is written at its own place: wide characters never shift the next one.
+            rows = "".join(
+                f"\x1b[{at};1H{line}{PLAIN}\x1b[K" for at, line in enumerate(lines, 1))
+            self.out.write(f"{rows}\x1b[J")
             self.out.flush()
 
-    def lines(self, height: int) -> list[str]:
-        """The whole view as text lines."""
-        bench = self.bench
-        panel = bench.rig.panel
-        left = ["┌" + "─" * 18 + "┐"]
-        for number, row in enumerate(bench.screen()):
-            text = fit(row, 16)
-            if panel.inverted(number):
-                text = f"\x1b[7m{text}\x1b[0m"
-            left.append(f"│ {text} │")
-        left.append("└" + "─" * 18 + "┘")
-        left += ["", "power " + ("on" if bench.powered else "OFF"),
-                 "line  " + ("CUT" if bench.line.is_cut else "good"),
-                 "paper " + ("OUT" if bench.rig.paper.paper_out else "in"),
-                 bench.clock.now.strftime("%Y-%m-%d %H:%M:%S")]
-        room = max(8, height - len(HELP) - 6)
-        paper = bench.paper().splitlines()[-room:]
-        lines = ["\x1b[1mMobi 末笔\x1b[0m", ""]
-        for number in range(max(len(left), len(paper))):
-            begin = left[number] if number < len(left) else ""
-            shown = begin.replace("\x1b[7m", "").replace("\x1b[0m", "")
-            slip = fit(paper[number], 32) if number < len(paper) else " " * 32
-            lines.append(f"  {begin}{' ' * (24 - columns(shown))}\x1b[30;47m {slip} \x1b[0m")
-        last = [str(entry) for entry in bench.trace()[-2:]]
-        width = shutil.get_terminal_size().columns
-        return lines + [""] + [fit(entry, width - 1) for entry in last] + [self.note, *HELP]
+    def lines(self, view: View, width: int, height: int) -> list[str]:
+        """The whole view as at most ``height`` rows of text with colours."""
+        status = view.status
+        head = f"{BOLD}Mobi 末笔{PLAIN}  {status['now'].replace('T', ' ')}  {_speed(status)}"
+        note = f"{AMBER}{fit(self.note, width - 1).rstrip()}{PLAIN}" if self.note else ""
+        room = max(8, height - 3)
+        left = self._left(view)
+        paper = _paper(view, room)
+        wide = width >= LEFT + PAPER + 4 + 36
+        right = self._right(view, room, width - LEFT - PAPER - 5) if wide else []
+        rows = [head, note]
+        for at in range(max(len(left), len(paper), len(right))):
+            row = left[at] if at < len(left) else ("", 0)
+            line = row[0] + " " * (LEFT - row[1])
+            line += paper[at] if at < len(paper) else " " * (PAPER + 2)
+            if wide:
+                line += "  " + (right[at] if at < len(right) else "")
+            rows.append(line)
+        if not wide:
+            below = self._right(view, max(3, height - len(rows) - 1), width - 2)
+            rows += ["", *below]
+        return rows[:height]
+
+    def _left(self, view: View) -> list[tuple[str, int]]:
+        # Text and its width: colours do not count.
+        status = view.status
+        lamp = "─" if status["power"] else "·"
+        box = [(f" ┌{lamp * 18}┐", 21)]
+        for row in view.rows:
+            # Some characters are two columns wide on the panel and one in a console.
+            shown = "".join(
+                f"{INVERSE}{text}{PLAIN}" if inverted else text
+                for text, inverted in ((fit(c, size), inv) for c, size, inv in row)
+            )
+            used = sum(size for _, size, _ in row)
+            box.append((f" │ {shown}{' ' * (16 - used)} │", 21))
+        box.append((f" └{lamp * 18}┘", 21))
+
+        def state(name: str, good: bool, text: str) -> tuple[str, int]:
+            colour = "" if good else RED
+            return f" {DIM}{name:<9}{PLAIN}{colour}{text}{PLAIN}", 10 + columns(text)
+
+        box += [
+            ("", 0),
+            state("power", status["power"], "on" if status["power"] else "OFF"),
+            state("line", not status["line_cut"], "CUT" if status["line_cut"] else "good"),
+            state("paper", not status["paper_out"], "OUT" if status["paper_out"] else "in"),
+            state("merchant", True, f"{view.ledger.get('merchant', 0) / 100:,.2f}"),
+        ]
+        if status["power_cut_in"] is not None:
+            box.append(_short(f"cut in {status['power_cut_in']} flash operations", AMBER))
+        box += [_short(text, AMBER) for text in [*status["armed"], *status["rules"]][:5]]
+        box += [_short(text, RED) for text in status["events"][-2:]]
+        box += [("", 0)]
+        for txn in view.journal[-6:]:
+            text = f" {txn['trace']:06d} {txn['amount'] / 100:9.2f} {txn['state']}"
+            box.append((text, columns(text)))
+        return box
+
+    def _right(self, view: View, room: int, width: int) -> list[str]:
+        if self.showing == "cards":
+            pairs = [
+                (_CARD_KEYS[at], f"{card.name:<14} {card.masked[-4:]}  PIN {card.pin}  {card.note}")
+                for at, card in enumerate(TEST_CARDS)
+            ]
+            rows = [f"{BOLD}Which card? Enter takes the first, Esc none{PLAIN}"]
+            return rows + [_pair(key, text, 2, width) for key, text in pairs[: room - 1]]
+        if self.showing == "messages":
+            rows = []
+            for entry in view.trace[-room:]:
+                rows.append(fit(str(entry), width).rstrip())
+            return rows or ["no messages yet"]
+        rows = [f"{BOLD}Keys{PLAIN}", *(_pair(key, text, 11, width) for key, text in HELP), "",
+                f"{BOLD}Faults{PLAIN}", *(_pair(key, text, 2, width) for key, text in FAULTS), "",
+                f"{BOLD}Messages{PLAIN}"]
+        left = max(0, room - len(rows))
+        return rows + [fit(str(entry), width).rstrip() for entry in view.trace[-left:]][-left:]
 
 
-def split(typed: str) -> list[str]:
-    """Characters and escape sequences that were read at once."""
+def _short(text: str, colour: str) -> tuple[str, int]:
+    text = fit(text, LEFT - 2).rstrip()
+    return f" {colour}{text}{PLAIN}", columns(text) + 1
+
+
+_CARD_KEYS = "1234567890bdefghijklmnopqrstuvwxyz"
+
+
+def _pair(key: str, text: str, space: int, width: int) -> str:
+    return f"{BOLD}{key:<{space}}{PLAIN} {fit(text, max(1, width - space - 1)).rstrip()}"
+
+
+def _speed(status: dict[str, Any]) -> str:
+    if status["real_time"]:
+        return f"{AMBER}line: {status['line_port']}{PLAIN}"
+    if status["speed"] == 0:
+        return f"{AMBER}time stands still: > lets it go on{PLAIN}"
+    return f"{status['speed']}x" if status["speed"] != 1 else ""
+
+
+def _paper(view: View, room: int) -> list[str]:
+    rows: list[str] = []
+    for slip in view.paper[-room:]:
+        rows.append(f"\x1b[30;47m {fit(slip.text, PAPER)} {PLAIN}")
+        if slip.cut:
+            rows.append(f"{DIM}{'- ' * (PAPER // 2 + 1)}{PLAIN}")
+    return rows[-room:]
+
+
+def log_lines(view: View, before: View | None) -> list[str]:
+    """What a log tells of ``view`` when ``before`` was the last one it told of."""
+    lines = []
+    at = view.status["now"][11:]
+    if before is None or view.text != before.text:
+        shown = " | ".join(row.strip() for row in view.text if row.strip())
+        lines.append(f"{at} panel  {shown or '(dark)'}")
+    fresh = view.trace_count - (0 if before is None else before.trace_count)
+    lines += [f"{at} line   {entry}" for entry in view.trace[len(view.trace) - fresh:]]
+    old = 0 if before is None or before.paper_roll != view.paper_roll else len(before.paper)
+    lines += [f"{at} paper  {slip.text}" for slip in view.paper[old:] if slip.text]
+    known = () if before is None else before.status["events"]
+    lines += [f"{at} event  {event}" for event in view.status["events"] if event not in known]
+    return lines
+
+
+def split(typed: str, last: bool = False) -> tuple[list[str], str]:
+    """Characters and escape sequences that were read at once, and the beginning of one more.
+
+    ``last``: nothing more is coming, so a lone escape is the key.
+    """
     out = []
     while typed:
-        size = 3 if typed[:3] in KEYS else 1
+        known = next((key for key in KEYS if len(key) > 1 and typed.startswith(key)), None)
+        if known is None and typed[0] == "\x1b" and not last:
+            if any(key.startswith(typed) for key in KEYS):
+                return out, typed
+        size = len(known) if known else 1
         out.append(typed[:size])
         typed = typed[size:]
-    return out
+    return out, ""
 
 
 @contextlib.contextmanager
@@ -182,3 +366,4 @@ def _cbreak() -> Iterator[None]:
         yield
     finally:
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+

@@ -239,6 +239,11 @@ class Panel:
     # -- the glass -----------------------------------------------------------------------------
 
     @property
+    def is_plugged(self) -> bool:
+        """Is its cable in place?"""
+        return self._plugged
+
+    @property
     def lit(self) -> bool:
         """Does the glass show anything: on, supplied, and set up for its 64 lines?"""
         return (

@@ -150,6 +150,16 @@ class Paper:
         return self._lines_left == 0
 
     @property
+    def cover_is_open(self) -> bool:
+        """Is the cover open?"""
+        return self._cover_open
+
+    @property
+    def is_silent(self) -> bool:
+        """Is its plug pulled?"""
+        return self._silent
+
+    @property
     def _offline(self) -> bool:
         return self._cover_open or self.paper_is_out
 
