@@ -357,6 +357,7 @@ class Terminal:
             await self._do(name)
 
     async def _not_signed_on(self):
+        self.inputs.clear()
         self.screen.show(
             self._head(), (self.tr("not_signed_on"), self.tr("any_key_signs_on"), self._badge())
         )

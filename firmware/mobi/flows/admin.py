@@ -15,7 +15,7 @@ _LAST_NOTES = 40  # of the audit trail, on screen and paper
 
 
 async def operators(t):
-    """The supervisor adds, removes, lists and resets operators (柜员管理); so may the administrator,
+    """The supervisor adds, removes, lists and resets operators (柜员管理); the administrator, too,
     who can also give the supervisor a new password."""
     title = t.tr("operators")
     administrator = session.is_administrator(t)
@@ -39,8 +39,9 @@ async def operators(t):
             await t.ui.message(heading, t.tr("operator_unknown"), beep=True)
         elif step == "operator_delete":
             await _delete(t, heading, number, who)
-        elif await session.new_password(t, heading, number):
-            t.audit(audit.OPERATORS, "new password for %02d" % number, who)
+        else:
+            words = "new password for %02d"
+            await session.new_password(t, heading, number, audit.OPERATORS, words, who)
 
 
 def _operator_rows(t):
@@ -54,8 +55,8 @@ def _operator_rows(t):
 async def _add(t, heading, number, who):
     if t.access.exists(number):
         await t.ui.message(heading, t.tr("operator_exists"), beep=True)
-    elif await session.new_password(t, heading, number):
-        t.audit(audit.OPERATORS, "added %02d" % number, who)
+    else:
+        await session.new_password(t, heading, number, audit.OPERATORS, "added %02d", who)
 
 
 async def _delete(t, heading, number, who):

@@ -47,6 +47,10 @@ class Session:
         self._vault.put(_SINCE, struct.pack("<III", now, batch, trace))
         self._vault.put(_SIGNED_ON, b"1")
 
+    def trust_again(self):
+        """A sign-on that was tried has changed nothing: the keys of the last one still hold."""
+        self._vault.put(_SIGNED_ON, b"1")
+
     def distrust(self):
         """Financial messages need a new sign-on first: wrong MAC, the host's demand, sign-off."""
         if self._vault.get(_SIGNED_ON) == b"1":
@@ -173,15 +177,21 @@ async def manage(t, title, name, with_trace=True):
     txn.batch = t.journal.batch
     if with_trace:
         txn.trace = t.journal.take_trace()
+    trusted = t.session.trusted
+    if name in ("sign_on", "sign_off"):
+        # From now on the host may have other keys than we, whatever happens to its reply.
+        t.session.distrust()
     try:
-        return await online.exchange(t, title, name, txn)
+        reply = await online.exchange(t, title, name, txn)
     except (LinkError, Rejected, BadMessage, BadMac) as error:
+        if trusted and getattr(error, "reason", "") == DOWN:
+            t.session.trust_again()
         t.fault(name, error)
-        if name in ("sign_on", "sign_off") and getattr(error, "reason", "") != DOWN:
-            # The host may have changed or given up the keys: ours are worth nothing now.
-            t.session.distrust()
         await t.ui.message(title, t.explain(error), beep=True)
         return None
+    if trusted and not codes.is_approved(reply.code, 0) and reply.code not in _CODES_SIGN_ON:
+        t.session.trust_again()  # the host has refused it: nothing has changed there
+    return reply
 
 
 async def sign_on(t):
@@ -195,7 +205,6 @@ async def sign_on(t):
     if not codes.is_approved(reply.code, 0):
         await t.tell_code(title, reply.code)
         return False
-    t.session.distrust()  # until everything the reply brings is taken over
     try:
         t.keys.load(reply.keys)
     except BadKeys as error:
@@ -352,28 +361,27 @@ async def change_password(t):
     title = t.tr("change_password")
     number = t.session.operator
     await password(t, title, number, t.tr("password_old"))
-    if await new_password(t, title, number):
-        t.audit(audit.PASSWORD, "changed %02d" % number)
+    await new_password(t, title, number, audit.PASSWORD, "changed %02d")
 
 
-async def new_password(t, title, number):
-    """Ask twice for a new password and set it. True when that was done."""
+async def new_password(t, title, number, kind, words, supervisor=NOBODY):
+    """Ask twice for a new password, set it, and note it in the audit trail as ``words``."""
     length = password_length(number)
     prompt = t.tr("password_new") % length
     first = await t.ui.digits(title, prompt, length, length, mask=True)
     if t.access.is_password(number, first):
         await t.ui.message(title, t.tr("password_same"), beep=True)
-        return False
+        return
     again = await t.ui.digits(title, t.tr("password_again"), length, length, mask=True)
     if first != again:
         await t.ui.message(title, t.tr("password_differs"), beep=True)
-        return False
+        return
     try:
         t.access.set_password(number, first)
     except VaultFull:
         raise online.Refused(t.tr("vault_full"))
+    t.audit(kind, words % number, supervisor)
     await t.ui.message(title, t.tr("password_changed"))
-    return True
 
 
 def is_administrator(t):
