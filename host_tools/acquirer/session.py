@@ -99,11 +99,11 @@ def status(case: Case) -> None:
 
     The text goes to the merchant's notices as a risk, with anything like a card number masked.
     """
-    report = bytes.fromhex(case.request.get("62")).decode("gbk", "replace")
-    if report.strip():
-        report = _LONG_NUMBER.sub(lambda found: mask_pan(found[0]), report.strip())
-        case.tell("risk", reason=report[:200], source="terminal")
-    case.done("taken")
+    report = bytes.fromhex(case.request.get("62")).decode("gbk", "replace").strip()[:200]
+    if report:
+        report = _LONG_NUMBER.sub(lambda found: mask_pan(found[0]), report)
+        case.tell("risk", reason=report, source="terminal")
+    case.done(f"taken: {report}" if report else "taken")
 
 
 # Tag and value of a fixed length, tag after tag (参数下载, field 62). Balance, sale, void and
