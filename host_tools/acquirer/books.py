@@ -15,6 +15,7 @@ Card numbers, tracks, PINs and clear keys are never written: cards are known by 
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -192,6 +193,8 @@ class Books:
         self.name = parsed.render_as_string(hide_password=True)
         try:
             self.engine = self._engine(url, parsed.database)
+            # Whoever forgets ``close`` leaves no connection open behind the books.
+            weakref.finalize(self, self.engine.dispose)
             self._make_tables()
         except ModuleNotFoundError as error:
             raise DatabaseError(
