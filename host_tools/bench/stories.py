@@ -23,7 +23,7 @@ _TEXTS = {
     "settle": ("结算", "Settle"),
     "refund": ("退货", "Refund"),
     "void": ("撤销", "Void"),
-    "same": ("已有相同交易", "Same at"),
+    "same": ("有相同交易", "the same"),
     "print_details": ("打印交易明细?", "Print details?"),
 }
 

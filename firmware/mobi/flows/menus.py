@@ -35,7 +35,7 @@ MANAGE = (
 )
 OTHER = (
     ("balance", "balance"),  # 余额查询
-    ("way_code", "sale_code"),  # 扫码付款
+    ("sale_code", "sale_code"),  # 扫码付款
     ("refund_code", "refund_code"),  # 扫码退货
     ("correct_amount", "correct_amount"),  # 金额有误
     ("language", "language"),  # 语言

@@ -113,7 +113,7 @@ def _again(txn):
 async def approved(t, title, txn):
     """Show the approval, let one in part be accepted or voided, print. 分 that are still to pay."""
     rest = txn.amount - txn.value
-    if rest and not await _accept_part(t, title, txn):
+    if rest and not await _accept_part(t, txn):
         await t.go("undo", txn)
         return 0
     rows = [t.tr("approved"), "RMB " + money(txn.value)]
@@ -135,15 +135,15 @@ def until_row(t, txn):
     return t.tr("voidable_until") % dates.text(until)[11:]
 
 
-async def _accept_part(t, title, txn):
+async def _accept_part(t, txn):
     # The host has taken less than was asked for. Nobody who does not answer has accepted it.
     t.ui.beep()
     rows = (
-        t.tr("part_approved"), t.tr("part_paid") % money(txn.value),
-        t.tr("part_left") % money(txn.amount - txn.value), t.tr("part_choice"),
+        t.tr("part_paid") % money(txn.value), t.tr("part_left") % money(txn.amount - txn.value),
+        t.tr("part_choice"),
     )
     try:
-        return await t.ui.confirm(title, rows)
+        return await t.ui.confirm(t.tr("part_approved"), rows)
     except t.Leave:
         return False
 

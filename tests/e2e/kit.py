@@ -1,0 +1,64 @@
+"""What the tests of the money flows share: hands, eyes, and the check of both ends."""
+
+from __future__ import annotations
+
+from host_tools.acquirer.cards import TEST_CARDS
+from host_tools.bench import Bench, invariants, stories
+
+CARD = stories.CARD
+PIN = stories.PIN
+SUPERVISOR = stories.SUPERVISOR
+CARDS = {card.name: card.pan for card in TEST_CARDS}
+OPENING = {card.name: card.balance for card in TEST_CARDS}
+
+
+def signed_on(bench: Bench) -> Bench:
+    """A terminal that is switched on, signed on and idle."""
+    bench.power_on()
+    bench.sign_on()
+    return bench
+
+
+def back_on(bench: Bench) -> None:
+    """After a power cut: switch on, log in (what is offered then is declined), be idle."""
+    bench.power_on()
+    bench.sign_on()
+    bench.to_idle()
+
+
+def enter(bench: Bench, digits: str = "") -> None:
+    """Type and press ENTER."""
+    bench.type(digits)
+    bench.press("ENTER")
+
+
+def started(bench: Bench, amount: int, pan: str = CARD) -> None:
+    """A sale up to its PIN prompt."""
+    bench.swipe(pan)
+    bench.press("ENTER")
+    enter(bench, str(amount))
+
+
+def states(bench: Bench) -> list[tuple[str, str]]:
+    """(kind, state) of every transaction in the journal."""
+    return [(txn.kind, txn.state) for txn in bench.journal()]
+
+
+def spent(bench: Bench, card: str = "good") -> int:
+    """分 that are gone from a test card."""
+    return OPENING[card] - bench.host.ledger().balance(card)
+
+
+def ended_well(bench: Bench, cuts: int = 0) -> None:
+    """Both ends agree, nothing is open, the books add up, the paper tells the truth."""
+    invariants.check(bench, rest=True, cuts=cuts)
+
+
+def snapshot(bench: Bench) -> tuple:
+    """What must not change when nothing happens: journal and books."""
+    ledger = bench.host.ledger()
+    return (
+        [str(txn) for txn in bench.journal()],
+        [(t.batch, t.trace, t.kind, t.amount, t.state) for t in ledger.transactions],
+        [(e.posting, e.account, e.amount) for e in ledger.entries],
+    )
