@@ -90,11 +90,20 @@ class Nor:
     driver that programs any length (esp32), 256 for one that takes whole pages (rp2). ``seed``:
     for torn operations and unstable cells. ``queued``: a driver that lands writes only at
     ``ioctl(3)``, in any order. ``cells``: a bytearray of that size to be the cells, where memory
-    is too scarce to take a new one.
+    is too scarce to take a new one. ``strict``: programming a byte twice raises ``RuleBroken``
+    (the chip allows it where it only clears bits; parts with error correction do not).
     """
 
     def __init__(
-        self, size, image=None, unit=1, seed=1, queued=False, read_byte_ns=BYTE_NS, cells=None
+        self,
+        size,
+        image=None,
+        unit=1,
+        seed=1,
+        queued=False,
+        read_byte_ns=BYTE_NS,
+        cells=None,
+        strict=True,
     ):
         if size % SECTOR or not size:
             raise ValueError("the size must be whole sectors of 4096 bytes")
@@ -114,6 +123,8 @@ class Nor:
         self.faults = {}  # sector -> one of FAULTS
         self.wear = [0] * self.sectors
         self.dead = False
+        # Programming a byte twice is a mistake, even where it only clears bits.
+        self.strict = strict
         self.read_byte_ns = read_byte_ns
         # Called before an operation: (kind, sector, offset, length, us). May raise PowerCut.
         self.on_op = None
@@ -234,7 +245,7 @@ class Nor:
     def _program(self, address, data):
         size = len(data)
         old = bytes(self.mem[address : address + size])
-        if old != _BLANK[:size]:
+        if self.strict and old != _BLANK[:size]:
             for i in range(size):
                 if old[i] != 0xFF and data[i] != 0xFF:
                     raise RuleBroken(f"byte {address + i} is programmed twice")

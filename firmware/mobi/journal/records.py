@@ -71,11 +71,11 @@ def text(value, size):
 
 
 def _string(buf, at, size):
-    return str(bytes(buf[at : at + size]), "ascii")
+    return str(buf[at : at + size], "ascii")
 
 
 def _digits(buf, at, size):
-    return str(hexlify(bytes(buf[at : at + size])), "ascii")
+    return str(hexlify(buf[at : at + size]), "ascii")
 
 
 def packed_rrn(rrn):
@@ -168,13 +168,13 @@ def put_intent(buf, at, txn, cipher):
 
 def get_intent(buf, at, txn, cipher):
     """Fill ``txn`` from an intent; the end."""
-    txn.ordinal = get24(buf, at)
+    txn.ordinal = buf[at] | buf[at + 1] << 8 | buf[at + 2] << 16
     options = buf[at + 3] | buf[at + 4] << 8
     txn.kind = buf[at + 5]
-    txn.trace = get24(buf, at + 6)
-    txn.batch = get24(buf, at + 9)
-    txn.amount = get_number(buf, at + 12, 5)
-    txn.time = get_number(buf, at + 17, 4)
+    txn.trace = buf[at + 6] | buf[at + 7] << 8 | buf[at + 8] << 16
+    txn.batch = buf[at + 9] | buf[at + 10] << 8 | buf[at + 11] << 16
+    txn.amount = int.from_bytes(buf[at + 12 : at + 17], "little")
+    txn.time = int.from_bytes(buf[at + 17 : at + 21], "little")
     txn.operator = buf[at + 21]
     txn.supervisor = buf[at + 22]
     txn.entry = "%03d" % (buf[at + 23] | buf[at + 24] << 8)
@@ -185,7 +185,7 @@ def get_intent(buf, at, txn, cipher):
         txn.masked_pan = shown[:6] + "*" * (size - 10) + shown[6:]
     end = at + 32
     if options & _PAN:
-        block = cipher.decrypt(bytes(buf[end : end + 16]))
+        block = cipher.decrypt(buf[end : end + 16])
         # With a key that was deleted since, the number is gone and stays "".
         if block is not None and block[0] == size and get24(block, 11) == txn.trace:
             txn.pan = _digits(block, 1, 10)[:size]

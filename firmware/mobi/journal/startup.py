@@ -12,9 +12,7 @@ from binascii import crc32
 
 from micropython import const
 
-from mobi.journal.medium import BLANK, PAGE, SECTOR
-from mobi.journal.records import get24
-from mobi.journal.ring import (
+from mobi.journal.layout import (
     A_FIXED,
     A_MAX,
     BY_MOUNT,
@@ -32,10 +30,12 @@ from mobi.journal.ring import (
     TOUCHES_IN_HEAD,
     VERSION,
     JournalFull,
-    Ring,
     Unsteady,
     behind,
 )
+from mobi.journal.medium import BLANK, PAGE, SECTOR
+from mobi.journal.records import get24
+from mobi.journal.ring import Ring
 
 # What start-up found: ``Verdict.kind``.
 CLEAN = const(1)
@@ -106,7 +106,6 @@ class Startup(Ring):
             distances[s], previous_ends[s] = struct.unpack_from("<HH", page, 19)
             flags[s] = page[6]
             self.firsts[s] = get24(page, 29)
-            self.traces[s] = get24(page, 32)
             if page[7]:
                 touches[s] = bytes(page[A_FIXED : A_FIXED + 4 * min(page[7], TOUCHES_IN_HEAD)])
         self._seqs = seqs
@@ -136,11 +135,13 @@ class Startup(Ring):
         self._link(order[dropped:], seqs, distances, previous_ends, flags)
         torn = self._settle_down(judged, flags, touches)
         self.repaired = 1 if torn or dropped else 0
+        self._stretches = self._segments(self.head, SECTOR)
         if self.damage:
             return DAMAGED
         return REPAIRED if self.repaired else CLEAN
 
     def _forget(self):
+        self._stretches = None
         self.length = 0
         self.read_only = False
         for s in range(self.sectors):
@@ -370,8 +371,9 @@ class Startup(Ring):
             for off in self._walk(s, 0, stop, True):
                 self._apply(self.w_kind, self._loaded(), s, off)
                 if newest:
-                    last = (self._w_off, self._w_len, self._w_seed, self._w_from)
-                    end = self._w_off + FRAME + self._w_len
+                    first = off if self.w_skip == 2 else self._w_from
+                    last = (off, self._w_size, self._w_seed, first)
+                    end = off + FRAME + self._w_size
             if newest:
                 stretches = self._segments(s, stop)
                 self.ends[s] = 1
