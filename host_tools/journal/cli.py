@@ -23,7 +23,7 @@ _RECORD_COLUMNS = ("sector", "offset", "size", "kind", "counts", "time", "payloa
 _STORY_COLUMNS = ("number", "sector", "offset", "time", "sentence")
 
 
-def add_parser(commands: argparse._SubParsersAction) -> None:
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `mobi journal` and what it can do."""
     journal = commands.add_parser(
         "journal", help="look into a journal image: transactions, damage, wear, the whole story"

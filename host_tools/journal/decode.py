@@ -468,23 +468,23 @@ def _string(p: bytes, at: int, size: int) -> str:
 
 
 def _intent(p: bytes, at: int) -> tuple[Transaction, int]:
-    options = int.from_bytes(p[at + 3 : at + 5], "little")
-    size = p[at + 26]
+    options = int.from_bytes(p[at + 25 : at + 27], "little")
+    size = p[at + 22]
     shown = _digits(p, at + 27, 5)
-    kind = KIND_NAMES.get(p[at + 5])
+    kind = KIND_NAMES.get(p[at + 3])
     if kind is None:
         raise layout.Malformed
     txn = Transaction(
         ordinal=u24(p, at),
         kind=kind,
-        trace=u24(p, at + 6),
-        batch=u24(p, at + 9),
-        amount=int.from_bytes(p[at + 12 : at + 17], "little"),
-        time=moment(int.from_bytes(p[at + 17 : at + 21], "little")),
-        operator=p[at + 21],
-        supervisor=None if p[at + 22] == 255 else p[at + 22],
+        trace=u24(p, at + 4),
+        operator=p[at + 7],
+        batch=u24(p, at + 8),
+        supervisor=None if p[at + 11] == 255 else p[at + 11],
+        amount=int.from_bytes(p[at + 12 : at + 16], "little") | p[at + 20] << 32,
+        time=moment(int.from_bytes(p[at + 16 : at + 20], "little")),
+        note=p[at + 21],
         entry=f"{int.from_bytes(p[at + 23 : at + 25], 'little'):03d}",
-        note=p[at + 25],
         masked_pan=shown[:6] + "*" * (size - 10) + shown[6:] if size else "",
     )
     end = at + 32

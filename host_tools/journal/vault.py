@@ -36,7 +36,9 @@ class Vault:
     leftovers: int = 0  # deleted or replaced values that are still on the chip
 
 
-def decode_vault(image: bytes, with_values: bool = False) -> Vault | tuple[Vault, dict]:
+def decode_vault(
+    image: bytes, with_values: bool = False
+) -> Vault | tuple[Vault, dict[bytes, bytes]]:
     """Take a vault image apart. ``with_values``: also {key: value}, for tests."""
     vault, values = _decode(image)
     return (vault, values) if with_values else vault

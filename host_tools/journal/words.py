@@ -191,7 +191,7 @@ def torn_sentence(place: tuple[int, int, int], language: str) -> str:
 def when(record: Record) -> str:
     """The time a record carries, as text; "" when it carries none."""
     p = record.payload
-    at = {1: 17, 3: 3, 6: 7}.get(record.kind, 3 if record.kind > 16 else -1)
+    at = {1: 16, 3: 3, 6: 7}.get(record.kind, 3 if record.kind > 16 else -1)
     if at < 0 or len(p) < at + 4:
         return ""
     seconds = int.from_bytes(p[at : at + 4], "little")

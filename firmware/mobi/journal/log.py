@@ -418,7 +418,7 @@ class Journal(Upkeep):
             for _ in self._walk(s, 0, self._sector_end(s), False):
                 if self.w_kind == INTENT:
                     ordinal = self._word()
-                    if self._word(5) & 255 == REFUND and self._age(ordinal) <= self.count:
+                    if self._word(1) >> 16 == REFUND and self._age(ordinal) <= self.count:
                         out.append(ordinal)
         return out
 

@@ -85,7 +85,7 @@ class Lookup(State):
                 high = middle - 1
         s = self.chain[low]
         for off in self._walk(s, 0, self._sector_end(s), False):
-            if self.w_kind == INTENT and self._word(6) == trace:
+            if self.w_kind == INTENT and self._word(4) == trace:
                 return self._word(), low, off
         return None
 
@@ -107,7 +107,8 @@ class Lookup(State):
         far = mark == TOUCH_FAR or (entry is not None and entry[IS_CARRIED])
         first = True
         spilled = True
-        for _ in self._walk(sector, off, self._sector_end(sector), False):
+        end = self.off if sector == self.head else self.ends[sector] & 0x7FFF
+        for _ in self._walk(sector, off, end, False):
             kind = self.w_kind
             if first:
                 payload = self._payload()
@@ -150,7 +151,7 @@ class Lookup(State):
                 txn.state = VOIDED
             elif refunded:
                 txn.state = REFUNDED
-            elif self._age(ordinal) > self.count:
+            elif ordinal - self._batch_start & M24 >= 0x800000:
                 txn.state = SETTLED
         return txn
 

@@ -330,7 +330,18 @@ class Reader:
         return crc32(self.view[RECORD:end], seed ^ off) == stored
 
     def _payload(self):
-        # The payload of the record ``_walk`` is at, checked; None when it is damaged.
+        # The payload of the record ``_walk`` is at, checked; None when it is damaged. It is valid
+        # until something else is read or written.
+        off = self._w_off
+        begin = off & 255
+        end = begin + 2 + self._w_size
+        medium = self.medium
+        if end <= 252 and medium.held == self._w_sector << 4 | off >> 8:
+            view = medium.view
+            stored = view[end : end + 4]
+            if int.from_bytes(stored, "little") == crc32(view[begin:end], self._w_seed ^ off):
+                begin += self.w_skip
+                return view[begin : begin + self.w_len]
         if not self._load(self._w_sector, self._w_off, self._w_size, self._w_seed):
             self._damaged(self._w_sector, self._w_off)
             return None

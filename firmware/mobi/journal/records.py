@@ -4,6 +4,7 @@ All numbers are little-endian. Digits are packed two to a byte. What a transacti
 takes no room: a mask of options says what follows. Nothing here touches flash.
 """
 
+import struct
 from binascii import hexlify, unhexlify
 
 from micropython import const
@@ -27,6 +28,11 @@ _INSTITUTIONS = const(32)
 _HOST_TEXT = const(64)
 _PARTIAL = const(128)
 _TARGET = const(256)
+
+# The fixed part of an intent: ordinal and kind, trace and operator, batch and supervisor, amount,
+# time, amount above 32 bits, note, length of the card number, field 22, options, 6 + 4 digits.
+_FIXED = "<IIIIIBBBHH5s"
+_STARS = "*********"
 
 EXTRA_MAX = const(160)
 INSTITUTIONS_MAX = const(25)
@@ -92,9 +98,10 @@ def _packs(value, size):
     return len(value) == size and value.isdigit()
 
 
-def mask(pan):
-    """First six and last four digits, stars between (PCI DSS 3.4)."""
-    return pan[:6] + "*" * (len(pan) - 10) + pan[-4:]
+def glance(buf, at):
+    """(ordinal, kind, trace, amount, time) of an intent."""
+    a, b, _, low, time, high = struct.unpack_from("<IIIIIB", buf, at)
+    return a & 0xFFFFFF, a >> 24, b & 0xFFFFFF, low | high << 32, time
 
 
 # -- the intent ----------------------------------------------------------------------------------
@@ -103,27 +110,11 @@ def mask(pan):
 def put_intent(buf, at, txn, cipher):
     """Write what ``begin`` must make durable; the end. ``cipher`` takes the card number."""
     options = 0
-    put24(buf, at, txn.ordinal)
-    buf[at + 5] = txn.kind
-    put24(buf, at + 6, txn.trace)
-    put24(buf, at + 9, txn.batch)
-    buf[at + 12 : at + 17] = txn.amount.to_bytes(5, "little")
-    put_time(buf, at + 17, txn.time)
-    buf[at + 21] = txn.operator
-    buf[at + 22] = txn.supervisor
-    entry = int(txn.entry) if txn.entry.isdigit() else 0
-    buf[at + 23] = entry & 255
-    buf[at + 24] = entry >> 8 & 255
-    buf[at + 25] = txn.note
     shown = txn.pan or txn.masked_pan
     size = len(shown)
     if size < 13 or size > 19:
         size = 0  # not a card number; nothing of it is kept
-    buf[at + 26] = size
-    if size:
-        buf[at + 27 : at + 32] = unhexlify(shown[:6] + shown[-4:])
-    else:
-        buf[at + 27 : at + 32] = b"\0\0\0\0\0"
+    entry = int(txn.entry) if txn.entry.isdigit() else 0
     end = at + 32
     if size and txn.pan:
         options |= _PAN
@@ -161,28 +152,41 @@ def put_intent(buf, at, txn, cipher):
     if txn.extra:
         options |= _EXTRA
         end = _put_bytes(buf, end, txn.extra, EXTRA_MAX)
-    buf[at + 3] = options & 255
-    buf[at + 4] = options >> 8
+    struct.pack_into(
+        _FIXED,
+        buf,
+        at,
+        txn.ordinal | txn.kind << 24,
+        txn.trace | txn.operator << 24,
+        txn.batch | txn.supervisor << 24,
+        txn.amount & 0xFFFFFFFF,
+        txn.time & 0xFFFFFFFF,
+        txn.amount >> 32,
+        txn.note,
+        size,
+        entry,
+        options,
+        unhexlify(shown[:6] + shown[-4:]) if size else b"",
+    )
     return end
 
 
 def get_intent(buf, at, txn, cipher):
     """Fill ``txn`` from an intent; the end."""
-    txn.ordinal = buf[at] | buf[at + 1] << 8 | buf[at + 2] << 16
-    options = buf[at + 3] | buf[at + 4] << 8
-    txn.kind = buf[at + 5]
-    txn.trace = buf[at + 6] | buf[at + 7] << 8 | buf[at + 8] << 16
-    txn.batch = buf[at + 9] | buf[at + 10] << 8 | buf[at + 11] << 16
-    txn.amount = int.from_bytes(buf[at + 12 : at + 17], "little")
-    txn.time = int.from_bytes(buf[at + 17 : at + 21], "little")
-    txn.operator = buf[at + 21]
-    txn.supervisor = buf[at + 22]
-    txn.entry = "%03d" % (buf[at + 23] | buf[at + 24] << 8)
-    txn.note = buf[at + 25]
-    size = buf[at + 26]
+    a, b, c, low, txn.time, high, txn.note, size, entry, options, shown = struct.unpack_from(
+        _FIXED, buf, at
+    )
+    txn.ordinal = a & 0xFFFFFF
+    txn.kind = a >> 24
+    txn.trace = b & 0xFFFFFF
+    txn.operator = b >> 24
+    txn.batch = c & 0xFFFFFF
+    txn.supervisor = c >> 24
+    txn.amount = low | high << 32
+    txn.entry = "%03d" % entry
     if size:
-        shown = _digits(buf, at + 27, 5)
-        txn.masked_pan = shown[:6] + "*" * (size - 10) + shown[6:]
+        shown = str(hexlify(shown), "ascii")
+        txn.masked_pan = shown[:6] + _STARS[: size - 10] + shown[6:]
     end = at + 32
     if options & _PAN:
         block = cipher.decrypt(buf[end : end + 16])

@@ -23,7 +23,15 @@ from mobi.journal.layout import (
     TRACE,
     behind,
 )
-from mobi.journal.records import get24, get_number, outcome_amount, outcome_target, put24, put_time
+from mobi.journal.records import (
+    get24,
+    get_number,
+    glance,
+    outcome_amount,
+    outcome_target,
+    put24,
+    put_time,
+)
 from mobi.journal.startup import Startup
 from mobi.transactions import (
     APPROVE,
@@ -74,25 +82,24 @@ class State(Startup):
         if kind > EVENT:
             self._apply_event(kind - EVENT, p, sector)
         elif kind == INTENT:
-            ordinal = get24(p, 0)
+            ordinal, what, trace, amount, time = glance(p, 0)
             last = self._last
             if last is not None and not stays(last[STATE]):
                 self._kept.remove(last)
-            entry = [ordinal, sector, off, PENDING, p[5], get_number(p, 12, 5), False]
+            entry = [ordinal, sector, off, PENDING, what, amount, False]
             self._kept.append(entry)
             self._last = entry
             self.ordinal = ordinal + 1 & M24
-            self.next_trace = get24(p, 6) % TRACES + 1
+            self.next_trace = trace % TRACES + 1
             self._set_mark(ordinal, 0)
-            self._seen_time(get_number(p, 17, 4))
+            self._seen_time(time)
         elif kind == CARRIED:
             at = 6 + 5 * p[5]
-            ordinal = get24(p, at)
+            ordinal, what, _, amount, _ = glance(p, at)
             entry = self._entry(ordinal)
             if entry is None:
                 # The checkpoint named a sector that was given up after this copy was made.
-                amount = get_number(p, at + 12, 5)
-                entry = [ordinal, sector, off, p[0], p[at + 5], amount, True]
+                entry = [ordinal, sector, off, p[0], what, amount, True]
                 self._kept.append(entry)
                 self._kept.sort(key=lambda e: -self._age(e[ORDINAL]))
             entry[HOME] = sector
@@ -323,11 +330,12 @@ class State(Startup):
             if not self.medium.read(sector, at + 5, self._four):
                 return
             at += 6 + 5 * self._four[0]
-        intent = bytearray(17)
+        intent = bytearray(21)
         if not self.medium.read(sector, at, memoryview(intent)) or get24(intent, 0) != ordinal:
             self._damaged(sector, off)
             return
-        entry = [ordinal, sector, off, state, intent[5], get_number(intent, 12, 5), carried]
+        _, what, _, amount, _ = glance(intent, 0)
+        entry = [ordinal, sector, off, state, what, amount, carried]
         self._kept.append(entry)
         if ordinal == newest:
             self._last = entry
