@@ -15,11 +15,12 @@ Card numbers, tracks, PINs and clear keys are never written: cards are known by 
 
 from __future__ import annotations
 
+import sqlite3
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import (
     BigInteger,
@@ -246,6 +247,27 @@ class Books:
     def close(self) -> None:
         """Give the connections back."""
         self.engine.dispose()
+
+    def copy(self) -> sqlite3.Connection:
+        """The books as they are now, in a database in memory of their own (SQLite only)."""
+        if not self.is_sqlite:
+            raise DatabaseError(f"{self.name}: only books in SQLite can be copied")
+        target = sqlite3.connect(":memory:", check_same_thread=False)
+        self._driver().backup(target)
+        return target
+
+    def replace(self, by: sqlite3.Connection) -> None:
+        """Take over the books of ``copy``; what was in these is gone."""
+        if not self.is_sqlite:
+            raise DatabaseError(f"{self.name}: only books in SQLite can be replaced")
+        by.backup(self._driver())
+
+    def _driver(self) -> sqlite3.Connection:
+        connection = self.engine.raw_connection()
+        try:
+            return cast(sqlite3.Connection, connection.driver_connection)
+        finally:
+            connection.close()
 
     @contextmanager
     def change(self) -> Iterator[Connection]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import random
+import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
@@ -417,6 +418,22 @@ class Acquirer:
         """The trace as text."""
         with self._lock:
             return self.trace.text(details)
+
+    def copy_books(self) -> sqlite3.Connection:
+        """The books as they are now, to be given to ``replace_books`` of another acquirer."""
+        with self._lock:
+            return self._books.copy()
+
+    def replace_books(self, by: sqlite3.Connection) -> None:
+        """Go on with the books of another acquirer (both in SQLite); our own are gone."""
+        with self._lock:
+            self._books.replace(by)
+
+    def end_session(self, terminal: str = TEST_TERMINAL.terminal) -> None:
+        """Declare the working keys of ``terminal`` void, as a host does over night: its next
+        request is answered 99 with the demand to sign on."""
+        with self._lock, self._books.change() as db:
+            self._books.set_terminal(db, terminal, signed_on=False)
 
     def waiting_notices(self, limit: int = 100) -> list[tuple[int, dict[str, Any]]]:
         """The oldest merchant events not yet taken: (number, event)."""

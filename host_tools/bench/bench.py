@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from host_tools.acquirer import TEST_CARDS, Acquirer, Answer
 from host_tools.acquirer.trace import Entry
-from host_tools.bench import boards, menu, provisioning, wiring
+from host_tools.bench import boards, menu, provisioning, states, wiring
 from host_tools.bench.kernel import Kernel
 from host_tools.bench.keypad import NoSuchKey
 from host_tools.bench.line import HostEnd
@@ -98,6 +98,8 @@ class Bench:
     ``host``: an ``Acquirer`` to share between benches; by default each bench has its own. Benches
     that share one get the terminal numbers 00000001, 00000002, ... unless ``settings`` names them.
     ``amounts``: switch the magic amounts of the bench's own acquirer on.
+    ``state``: begin where something has happened already, switched on and logged in
+    (`host_tools/bench/states.py` has the names).
     ``line``: None leads to the acquirer of the bench; "pty" makes a pseudo terminal that another
     program opens (`b.line_port` is its name), a serial port's name leads out there. Either runs in
     real time.
@@ -116,6 +118,7 @@ class Bench:
         unit: int = 256,
         host: Acquirer | None = None,
         amounts: bool = False,
+        state: str | None = None,
         line: str | None = None,
         provision: bool = True,
         keep: str | Path | None = None,
@@ -128,7 +131,13 @@ class Bench:
             raise WrongUse(f"journal_kib={journal_kib}: a multiple of 4 from 64 to 1024")
         if host is not None and amounts:
             raise WrongUse("amounts belong to the bench's own acquirer: Acquirer(amounts=True)")
+        if state is not None and state not in states.names():
+            raise WrongUse(f"state={state!r}: there are {', '.join(states.names())}")
+        if state is not None and (host is not None or line is not None):
+            raise WrongUse(f"state={state!r} brings its own acquirer: leave out host and line")
         boards.check(board)
+        if state is not None:
+            settings = {**states.options(state), **(settings or {})}
         self.seed = seed
         self.language = language
         self.kernel = Kernel()
@@ -152,6 +161,10 @@ class Bench:
             if not self._take_over() and provision:
                 provisioning.provision(journal, vault, options)
             self._connect(line)
+            if state is not None:
+                how = {"seed": seed, "settings": settings, "language": language,
+                       "journal_kib": journal_kib, "unit": unit, "amounts": amounts}
+                states.enter(self, state, how)
         except BaseException:
             self.close()
             raise

@@ -25,6 +25,7 @@ _TEXTS = {
     "void": ("撤销", "Void"),
     "same": ("有相同交易", "the same"),
     "print_details": ("打印交易明细?", "Print details?"),
+    "no_paper": ("打印机缺纸", "Out of paper"),
 }
 
 
