@@ -12,7 +12,7 @@ help:  ## this list
 
 setup: $(READY)  ## the virtual environment with everything the project needs
 
-$(READY): requirements.txt pyproject.toml
+$(READY): requirements.txt requirements-stubs.txt pyproject.toml setup.py setup.sh
 	@./setup.sh "$(PYTHON)" "$(VENV)"
 	@touch $@
 
@@ -31,10 +31,12 @@ font: $(READY)  ## cut the glyphs to the characters the firmware uses
 menu: $(READY)  ## print the menus into docs/menu-tree.txt and for the bench
 	@python boards/cpython/menu_tree.py --write
 
-lint: $(READY)  ## ruff and mypy
+lint: $(READY)  ## ruff, mypy, and whether generated files are current
 	@ruff check .
 	@mypy
+	@mypy --config-file mypy-firmware.ini
 	@python -m host_tools.font --check
+	@python boards/cpython/menu_tree.py --check
 
 bench: $(READY)  ## measure; prints a table and writes build/bench.json
 	@mobi bench

@@ -14,7 +14,7 @@ HERE = Path(__file__).resolve().parent
 DEVICE = ("firmware", "boards")
 
 
-class BuildWithDevice(build_py):
+class BuildWithDevice(build_py):  # type: ignore[misc]
     """Copies the device's files beside the modules. An editable install uses the checkout's."""
 
     def run(self) -> None:

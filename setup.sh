@@ -28,5 +28,7 @@ fi
 say "Setting up $venv (once; about a minute) ..."
 "$python" -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --use-pep517 -r requirements.txt
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
+    --target "$venv/stubs" -r requirements-stubs.txt
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -e .
 say "Ready. 'make help' lists what there is."

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography.hazmat.primitives.ciphers import CipherContext
+
 from host_tools.acquirer import codec, security
 from host_tools.acquirer.codec import Fields, FormatError, Unanswerable
 
@@ -211,13 +213,13 @@ def _envelopes(message: Peeled) -> Iterator[bytes]:
             yield bytes.fromhex(words[1] + words[3])
 
 
-def _letters(key: security.CipherContext, data: bytes) -> bytes:
+def _letters(key: CipherContext, data: bytes) -> bytes:
     text = security.fold(data).hex().upper().encode()
     first = int.from_bytes(key.update(text[:8]), "big")
     return key.update((first ^ int.from_bytes(text[8:], "big")).to_bytes(8, "big"))
 
 
-def _cbc(key: security.CipherContext, data: bytes) -> bytes:
+def _cbc(key: CipherContext, data: bytes) -> bytes:
     block = bytes(8)
     for at in range(0, len(data), 8):
         piece = data[at:at + 8].ljust(8, b"\0")
@@ -278,7 +280,7 @@ def _amount(asked: Peeled, got: Peeled, code: str) -> list[str]:
 # -- the command ---------------------------------------------------------------------------------
 
 
-def add_parser(commands: argparse._SubParsersAction) -> None:
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `mobi explain`."""
     parser = commands.add_parser(
         "explain", help="decode a message, check its MAC, say why a reply does not match")

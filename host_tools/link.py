@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import crcmod.predefined  # type: ignore[import-untyped]
+import crcmod.predefined
 
 VERSION = 1
 MAX_MESSAGE = 1024

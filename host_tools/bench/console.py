@@ -63,7 +63,7 @@ def columns(text: str) -> int:
 
 def fit(text: str, width: int) -> str:
     """``text`` cut and filled to exactly ``width`` columns."""
-    out = []
+    out: list[str] = []
     used = 0
     for character in text:
         size = columns(character)
@@ -346,7 +346,7 @@ def split(typed: str, last: bool = False) -> tuple[list[str], str]:
 
     ``last``: nothing more is coming, so a lone escape is the key.
     """
-    out = []
+    out: list[str] = []
     while typed:
         known = next((key for key in KEYS if len(key) > 1 and typed.startswith(key)), None)
         if known is None and typed[0] == "\x1b" and not last:

@@ -47,13 +47,20 @@ class Broken(AssertionError):
 class Txn(Protocol):
     """What is asked of a transaction, of the terminal's journal or of a host."""
 
-    batch: int
-    trace: int
-    kind: str
-    amount: int
-    state: str
-    original_trace: int
-    masked_pan: str
+    @property
+    def batch(self) -> int: ...
+    @property
+    def trace(self) -> int: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def amount(self) -> int: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def original_trace(self) -> int: ...
+    @property
+    def masked_pan(self) -> str: ...
 
 
 @dataclass(frozen=True)

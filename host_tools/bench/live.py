@@ -368,9 +368,11 @@ class _Eyes:
         last = self._last
         panel = bench.rig.panel
         pixels = tuple(panel.pixels())
-        moved = last is None or pixels != last.pixels
-        rows = tuple(panel.cells(row) for row in range(4)) if moved else last.rows
-        text = tuple(panel.text()) if moved else last.text
+        if last is not None and pixels == last.pixels:
+            rows, text = last.rows, last.text
+        else:
+            rows = tuple(panel.cells(row) for row in range(4))
+            text = tuple(panel.text())
         paper = self._paper(live, bench)
         count = bench.host.trace.count
         journal, ledger = self._both_books(bench, count)
@@ -402,10 +404,8 @@ class _Eyes:
         last = self._last
         printed = bench.rig.paper.printed
         had = last.paper if last is not None and last.paper_roll == live.paper_roll else ()
-        if last is not None and len(had) == len(printed) and (
-            not had or had[-1].cut == printed[-1].cut
-        ):
-            return last.paper if last.paper_roll == live.paper_roll else had
+        if len(had) == len(printed) and (not had or had[-1].cut == printed[-1].cut):
+            return had
         keep = had[: max(0, len(had) - 1)]  # the last line may have been cut off meanwhile
         return (*keep, *(slip(line) for line in printed[len(keep):]))
 

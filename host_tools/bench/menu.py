@@ -10,11 +10,13 @@ import json
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from host_tools.bench.bench import Bench
 
+Item = dict[str, Any]  # {"labels": [zh, en], "items": [...]}
+Tree = dict[str, list[Item]]
 Step = tuple[int, list[str]]  # position in a menu, its labels
 
 # What only the idle screen shows, in both languages.
@@ -27,9 +29,11 @@ class NoSuchItem(LookupError):
 
 
 @cache
-def tree() -> dict:
+def tree() -> Tree:
     """{"main": [{"labels": [zh, en], "items": [...]}, ...], "system": [...]}."""
-    return json.loads(Path(__file__).with_name("menu.json").read_text(encoding="utf-8"))
+    text = Path(__file__).with_name("menu.json").read_text(encoding="utf-8")
+    found: Tree = json.loads(text)
+    return found
 
 
 LOG_IN_REFUSED = ("密码错", "操作员不存在", "Wrong password", "Too many tries", "No such operator")
@@ -119,7 +123,7 @@ def _open_menu(bench: Bench, path: list[Step]) -> int | None:
     return None
 
 
-def _shows_menu(bench: Bench, items: list[dict]) -> bool:
+def _shows_menu(bench: Bench, items: list[Item]) -> bool:
     return not is_idle(bench) and any(_numbered(bench, 0, text) for text in items[0]["labels"])
 
 
@@ -147,13 +151,13 @@ def _unknown(label: str) -> str:
     return f"no menu has an item {label!r}.{hint} docs/menu-tree.txt lists them all"
 
 
-def _labels(items: list[dict]) -> Iterator[str]:
+def _labels(items: list[Item]) -> Iterator[str]:
     for item in items:
         yield from item["labels"]
         yield from _labels(item.get("items", []))
 
 
-def _find(items: list[dict], names: list[str]) -> list[Step] | None:
+def _find(items: list[Item], names: list[str]) -> list[Step] | None:
     # The positions from the top to the item; a path names it from any level on.
     for position, item in enumerate(items):
         step = (position, item["labels"])

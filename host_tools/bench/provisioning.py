@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from host_tools.bench.kernel import Kernel
 from host_tools.bench.nor import Nor
@@ -29,7 +30,7 @@ class ProvisioningFailed(ValueError):
     """The firmware refused to be set up like this; the text says why."""
 
 
-def provision(journal: Nor, vault: Nor, options: dict) -> None:
+def provision(journal: Nor, vault: Nor, options: dict[str, Any]) -> None:
     """Fill both regions as ``mobi flash`` would fill those of a new terminal."""
     from host_tools.bench.rig import Rig
     from host_tools.bench.unix import UnixBoard
@@ -43,8 +44,8 @@ def provision(journal: Nor, vault: Nor, options: dict) -> None:
         with tempfile.TemporaryDirectory() as folder:
             kernel = Kernel()
             log = Path(folder) / "log"
-            rig = Rig(kernel, *chips, seed=0)
-            board = rig.board = UnixBoard(kernel, rig, log)
+            rig = Rig(kernel, chips[0], chips[1], seed=0)
+            rig.board = board = UnixBoard(kernel, rig, log)
             board.power_on("boards/unix/provision.py", config)
             board.run(60_000_000, stop=lambda: board.halted)
             board.power_off()

@@ -15,10 +15,14 @@ chooses the board ("unix" by default), `--mobi-seed` the seed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from host_tools.bench import Bench
 
 _REPORT = pytest.StashKey[bool]()
 
@@ -30,7 +34,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if report.when == "call":
         item.stash[_REPORT] = report.failed
@@ -38,13 +44,15 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
 
 
 @pytest.fixture
-def make_bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable]:
+def make_bench(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[Callable[..., Bench]]:
     """Makes benches: ``make_bench(**options)``, see ``host_tools.bench.Bench``."""
     from host_tools.bench import Bench
 
     made: list[Bench] = []
 
-    def make(**options) -> Bench:
+    def make(**options: Any) -> Bench:
         options.setdefault("board", request.config.getoption("--mobi-board"))
         options.setdefault("seed", request.config.getoption("--mobi-seed"))
         bench = Bench(**options)
@@ -68,6 +76,6 @@ def make_bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Calla
 
 
 @pytest.fixture
-def bench(make_bench: Callable):
+def bench(make_bench: Callable[..., Bench]) -> Bench:
     """A bench with a provisioned terminal that is switched off."""
     return make_bench()

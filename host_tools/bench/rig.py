@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from host_tools.bench import wiring
 from host_tools.bench.kernel import Kernel
@@ -14,6 +16,9 @@ from host_tools.bench.paper import Paper
 from host_tools.bench.reader import Reader
 from host_tools.bench.wires import Wire
 
+if TYPE_CHECKING:
+    from host_tools.bench.boards import Board
+
 HOLD_US = 60_000  # how long a finger stays on a key
 FIFO = 32  # bytes an RP2040 UART holds while interrupts are off
 LINE_US = 60_000  # the printer needs for a line of paper
@@ -23,7 +28,12 @@ BOUNCE_UP = ((200, True), (700, False))
 
 
 class Rig:
-    """What surrounds the terminal's pins. ``board`` is whoever runs the firmware."""
+    """What surrounds the terminal's pins.
+
+    ``board``: whoever runs the firmware; to be set before anything runs.
+    """
+
+    board: Board
 
     def __init__(self, kernel: Kernel, journal: Nor, vault: Nor, seed: int) -> None:
         self.kernel = kernel
@@ -33,7 +43,6 @@ class Rig:
         self.paper = Paper(line_us=LINE_US)
         self.reader = Reader()
         self.flash = [journal, vault]
-        self.board = None
         self.beeps = 0
         self.events: list[str] = []
         self.crashes: list[str] = []  # those events that no firmware should make
@@ -74,7 +83,7 @@ class Rig:
         """Erase; may raise ``PowerCut``."""
         return self._timed(region, lambda nor: nor.ioctl(6, sector))
 
-    def _timed(self, region, operation) -> int:
+    def _timed(self, region: int, operation: Callable[[Nor], int]) -> int:
         nor = self.flash[region]
         before = nor.typ_ns
         result = operation(nor)

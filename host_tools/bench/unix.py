@@ -41,7 +41,7 @@ class UnixBoard:
         self.heap = heap
         self.powered = False
         self.measured: dict[str, str] = {}
-        self._process: subprocess.Popen | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self._asleep = False
         self.halted = False  # the firmware ended or hangs; only the watchdog can help
@@ -109,6 +109,10 @@ class UnixBoard:
             self._socket.close()
             self._socket = None
 
+    def _ending(self) -> str:
+        assert self._process is not None
+        return f"ended by itself, exit code {self._process.wait()}"
+
     def _stop(self, why: str) -> None:
         # The processor stands still; whatever has its own memory, like the panel, goes on.
         self._kill()
@@ -171,6 +175,7 @@ class UnixBoard:
     # -- the bus -----------------------------------------------------------------------------
 
     def _read(self, size: int) -> bytes:
+        assert self._socket is not None
         data = b""
         while len(data) < size:
             more = self._socket.recv(size - len(data))
@@ -193,9 +198,10 @@ class UnixBoard:
         except TimeoutError:
             self._stop(f"hangs: silent for {_HANGS_S:g} real seconds")
         except (EOFError, ConnectionError):
-            self._stop(f"ended by itself, exit code {self._process.wait()}")
+            self._stop(self._ending())
 
     def _answer(self, kind: int, body: bytes = b"") -> None:
+        assert self._socket is not None
         self._socket.sendall(_HEAD.pack(len(body), kind, self.kernel.now_us - self._born_us) + body)
 
     def _resume(self) -> None:
@@ -204,7 +210,7 @@ class UnixBoard:
         try:
             self._answer(0, events)
         except ConnectionError:
-            self._stop(f"ended by itself, exit code {self._process.wait()}")
+            self._stop(self._ending())
 
     def _sleep(self, body: bytes) -> None:
         (until,) = struct.unpack("<Q", body)

@@ -13,7 +13,7 @@ from types import ModuleType
 import host_tools.measure
 
 
-def add_parser(commands: argparse._SubParsersAction) -> None:
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command of this part."""
     bench = commands.add_parser("bench", help="measure; prints a table, writes build/bench.json")
     bench.add_argument("parts", nargs="*", help=f"only these of: {', '.join(parts())}")

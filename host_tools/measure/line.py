@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 from datetime import datetime, timedelta
+from typing import Any
 
 from host_tools import micropython
 from host_tools.acquirer import STANDARD_CARD, TEST_TERMINAL, TEST_TMK, Acquirer
@@ -198,7 +199,7 @@ class _Bench:
             self.link.send(answer.message, self.us // 1000, request)
 
 
-def _run() -> tuple[_Bench, dict]:
+def _run() -> tuple[_Bench, dict[str, Any]]:
     bench = _Bench()
     script = _TERMINAL % ((
         TEST_TERMINAL.terminal, TEST_TERMINAL.merchant, TEST_TMK, STANDARD_CARD.pan,

@@ -10,6 +10,7 @@ import asyncio
 import base64
 import json
 import threading
+from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from typing import Any
 from urllib.parse import urlsplit
@@ -92,7 +93,9 @@ def state(view: View) -> dict[str, Any]:
 
 
 @web.middleware
-async def _guard(request: web.Request, handler: Any) -> web.StreamResponse:
+async def _guard(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
     # Other sites in the same browser must not reach the bench: neither by a name that leads here
     # nor by a request of theirs.
     if _name(f"//{request.host}") not in _HERE:
@@ -133,8 +136,8 @@ async def _do(request: web.Request) -> web.Response:
         said = await request.json()
     except json.JSONDecodeError as error:
         return _json({"error": f"this is no JSON: {error}"}, 400)
-    error = await _run(request.app[_LIVE], said)
-    return _json({"error": error}, 400) if error else _json({"ok": True})
+    wrong = await _run(request.app[_LIVE], said)
+    return _json({"error": wrong}, 400) if wrong else _json({"ok": True})
 
 
 async def _run(live: Live, said: Any) -> str:
