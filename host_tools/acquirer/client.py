@@ -218,9 +218,11 @@ def _numbered(extra: dict[str, str]) -> Fields:
 
 
 class TerminalEnd:
-    """The terminal's end of the serial line, for a line that loses nothing: no resends.
+    """The terminal's end of the serial line, without timers of its own.
 
-    ``send`` and ``feed`` both give bytes to put on the line; replies gather in ``replies``.
+    ``send`` and ``feed`` both give bytes to put on the line; replies gather in ``replies``. A host
+    that was kept from its line too long stays silent: whoever waits in vain puts ``again()`` on
+    the line.
     """
 
     def __init__(self, session: int):
@@ -230,6 +232,7 @@ class TerminalEnd:
         self._number = _LAST_NUMBER
         self._waits = b""  # a request that goes out once the session has begun
         self._raw = bytearray()
+        self._sent = b""  # the frame that waits for its answer
 
     @property
     def waiting(self) -> bool:
@@ -240,10 +243,16 @@ class TerminalEnd:
         """Begin a request; with a new session (SYNC) first where one is needed."""
         if self._number < _LAST_NUMBER:
             self._number += 1
-            return frame(REQUEST, self._number, message, self._session)
+            self._sent = frame(REQUEST, self._number, message, self._session)
+            return self._sent
         self._own = (self._own + 1) % 2**32
         self._waits = message
-        return frame(SYNC, 0, bytes((VERSION,)) + self._own.to_bytes(4, "big"), b"")
+        self._sent = frame(SYNC, 0, bytes((VERSION,)) + self._own.to_bytes(4, "big"), b"")
+        return self._sent
+
+    def again(self) -> bytes:
+        """The newest frame once more. The host delivers a request once only."""
+        return self._sent
 
     def feed(self, data: bytes) -> bytes:
         """Take bytes from the line. Frames with a wrong FCS are left out."""
@@ -267,10 +276,14 @@ class TerminalEnd:
         # What the host would have put on the wire for this content, FCS included.
         if frame(kind, number, payload, self._session)[1:-1] != raw:
             return b""
-        if kind == SYNCED and payload[1:5] == self._own.to_bytes(4, "big"):
+        if kind == SYNCED:
+            if not self._waits or payload[1:5] != self._own.to_bytes(4, "big"):
+                return b""  # a second copy
             self._session, self._number = payload[1:], 0
             message, self._waits = self._waits, b""
-            return self.send(message) if message else b""
+            return self.send(message)
+        if number != self._number:
+            return b""  # about a request before
         if kind == REPLY:
             self.replies.append(payload)
         return frame(POLL, number, b"", self._session) if kind == WAIT else b""

@@ -6,6 +6,7 @@ the same requests and rules give the same answers.
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
@@ -237,17 +238,22 @@ def read_file(path: Path) -> dict[str, Any]:
         raise RuleError(f"cannot read {path}: {error}") from None
     try:
         if path.suffix == ".toml":
-            try:
-                import tomllib
-            except ImportError:
-                raise RuleError("TOML files need Python 3.11: write the file as JSON") from None
-            return tomllib.loads(text)
+            return _from_toml(text)
         data = json.loads(text)
     except ValueError as error:
         if isinstance(error, RuleError):
             raise
         raise RuleError(f"{path}: {error}") from None
     return data if isinstance(data, dict) else {"rule": data}
+
+
+def _from_toml(text: str) -> dict[str, Any]:
+    try:
+        tomllib = importlib.import_module("tomllib")
+    except ImportError:
+        raise RuleError("TOML files need Python 3.11: write the file as JSON") from None
+    data: dict[str, Any] = tomllib.loads(text)
+    return data
 
 
 def rules_in(data: Mapping[str, Any], source: str) -> list[Rule]:
