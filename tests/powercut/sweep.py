@@ -133,11 +133,17 @@ class Report:
             self.failures.append(f"{kind}: {text}\n    replay: {replay}")
 
 
-def record(life: list, unit: int, faults: dict | None = None, sectors: int = SECTORS) -> list[Cut]:
+def record(
+    life: list,
+    unit: int,
+    faults: dict | None = None,
+    sectors: int = SECTORS,
+    make: type[Journal] = Journal,
+) -> list[Cut]:
     """Play a life without cuts; every flash operation of it, with the chip before it."""
     cuts: list[Cut] = []
     nor = Nor(sectors * 4096, unit=unit)
-    journal = Journal(nor, unit, Cipher())
+    journal = make(nor, unit, Cipher())
     journal.format(1, 1)
     model = Model()
     player = Player(journal)
@@ -161,7 +167,7 @@ def record(life: list, unit: int, faults: dict | None = None, sectors: int = SEC
             after.play(step, i)
         state.update(before=model, after=after, step=i)
         if step[0] == "restart":
-            journal = Journal(nor, unit, Cipher())
+            journal = make(nor, unit, Cipher())
             journal.mount()
             player = Player(journal, player.traces)
         else:
@@ -196,9 +202,14 @@ def chip_after(cut: Cut, unit: int, mode: str, prefix: int | None, seed: int) ->
 
 
 def check(
-    nor: Nor, unit: int, cut: Cut, report: Report, replay: str, thorough: bool = True,
-    mounted: type[Journal] = Journal,
-) -> None:  # fmt: skip
+    nor: Nor,
+    unit: int,
+    cut: Cut,
+    report: Report,
+    replay: str,
+    thorough: bool = True,
+    make: type[Journal] = Journal,
+) -> None:
     """Start up and compare; ``thorough``: three times, with the decoder, and go on living."""
     report.counts["cut points"] += 1
     wanted = [cut.before.picture(), cut.after.picture()]
@@ -206,7 +217,7 @@ def check(
         report.fail("decoder disagrees", replay, "on the image before the start-up")
     first = None
     for _ in range(3 if thorough else 1):
-        journal = mounted(nor, unit, Cipher())
+        journal = make(nor, unit, Cipher())
         verdict = journal.mount()
         if not verdict.usable or verdict.read_only:
             report.fail("mounts refused", replay, verdict.text)
@@ -233,7 +244,7 @@ def check(
     if thorough:
         if _decoded(decode(bytes(nor.mem))) != _plain(first):
             report.fail("decoder disagrees", replay, "on the image after the start-up")
-        _go_on(nor, unit, journal, model.copy(), report, replay, mounted)
+        _go_on(nor, unit, journal, model.copy(), report, replay, make)
 
 
 def _go_on(
@@ -243,7 +254,7 @@ def _go_on(
     model: Model,
     report: Report,
     replay: str,
-    mounted: type[Journal],
+    make: type[Journal],
 ) -> None:
     # Another sale, its receipt, some idle time, another start-up.
     traces = [(txn["trace"], txn["batch"]) for txn in model.txns]
@@ -254,7 +265,7 @@ def _go_on(
         if player.play(step, i):
             break  # full is a right answer to begin
         model.play(step, i)
-    journal = mounted(nor, unit, Cipher())
+    journal = make(nor, unit, Cipher())
     if not journal.mount().usable:
         report.fail("life stuck", replay, "no start-up after another sale")
     elif picture(journal) != model.picture():
@@ -321,53 +332,70 @@ def line_of(life: str, unit: int, cut: Cut, mode: str, prefix: int | None, seed:
 
 
 def sweep(
-    life: str, unit: int, which: tuple[str, ...], share: tuple[int, int] = (0, 1), seed: int = 0,
-    thorough: bool = True, mounted: type[Journal] = Journal,
-) -> Report:  # fmt: skip
+    life: str,
+    unit: int,
+    which: tuple[str, ...],
+    share: tuple[int, int] = (0, 1),
+    seed: int = 0,
+    thorough: bool = True,
+    make: type[Journal] = Journal,
+) -> Report:
     """Cut a life at every operation. ``share``: (which, of how many) parts of the operations."""
     report = Report()
-    for cut in record(LIVES[life], unit, FAULTS.get(life)):
+    for cut in record(LIVES[life], unit, FAULTS.get(life), make=make):
         if cut.op % share[1] != share[0]:
             continue
         for mode, prefix in modes(cut, which):
             nor = chip_after(cut, unit, mode, prefix, seed)
             replay = line_of(life, unit, cut, mode, prefix, seed)
-            check(nor, unit, cut, report, replay, thorough, mounted)
+            check(nor, unit, cut, report, replay, thorough, make)
     return report
 
 
 def sweep_twice(
-    life: str, unit: int, first: tuple[str, ...], second: tuple[str, ...],
-    share: tuple[int, int] = (0, 1), seed: int = 0,
-) -> Report:  # fmt: skip
+    life: str,
+    unit: int,
+    first: tuple[str, ...],
+    second: tuple[str, ...],
+    share: tuple[int, int] = (0, 1),
+    seed: int = 0,
+    make: type[Journal] = Journal,
+) -> Report:
     """Cut a life at every operation, and the start-up after it at every operation again."""
     report = Report()
-    for cut in record(LIVES[life], unit, FAULTS.get(life)):
+    for cut in record(LIVES[life], unit, FAULTS.get(life), make=make):
         if cut.op % share[1] != share[0]:
             continue
         for mode, prefix in modes(cut, first):
             for again in second:
-                _cut_start_up(life, unit, cut, mode, prefix, again, seed, report)
+                _cut_start_up(life, unit, cut, mode, prefix, again, seed, report, make)
     return report
 
 
 def _cut_start_up(
-    life: str, unit: int, cut: Cut, mode: str, prefix: int | None, again: str, seed: int,
+    life: str,
+    unit: int,
+    cut: Cut,
+    mode: str,
+    prefix: int | None,
+    again: str,
+    seed: int,
     report: Report,
-) -> None:  # fmt: skip
+    make: type[Journal],
+) -> None:
     op = 0
     while True:
         nor = chip_after(cut, unit, mode, prefix, seed)
         nor.cut_after(op, mode=again)
         try:
-            journal = Journal(nor, unit, Cipher())
+            journal = make(nor, unit, Cipher())
             journal.mount()
             for _ in range(20):
                 journal.idle()  # the first erase after a start-up belongs to it
         except PowerCut:
             nor.revive()
             replay = line_of(life, unit, cut, mode, prefix, seed) + f" --then {again} --at {op}"
-            check(nor, unit, cut, report, replay)
+            check(nor, unit, cut, report, replay, make=make)
             op += 1
         else:
             return

@@ -112,8 +112,17 @@ class Lookup(State):
             kind = self.w_kind
             if first:
                 payload = self._payload()
-                if payload is None or not self._decode(kind, payload, txn, history):
+                if payload is None:
                     return None
+                if kind == INTENT:
+                    records.get_intent(payload, 0, txn, self.cipher)
+                    txn.state = PENDING
+                    if history is not None:
+                        history.append((BEGIN, txn.time))
+                elif kind != CARRIED:
+                    return None
+                else:
+                    self._unpack(payload, txn, history)
                 if txn.ordinal != ordinal:
                     return None
                 first = False
@@ -129,7 +138,7 @@ class Lookup(State):
         refunded = mark == TOUCH_REFUNDS
         if sector != self.head and (spilled or far):
             if place < 0:
-                place = self.place_of(sector)
+                place = self.length - 2 if sector == self._previous else self.place_of(sector)
             following = self.chain[place + 1]
             if far:
                 how = self._gather_far(txn, ordinal, place, history)
@@ -207,16 +216,8 @@ class Lookup(State):
                 out.append((-1, 0))
         return out
 
-    def _decode(self, kind, payload, txn, history):
-        # An intent, or a transaction that was carried along.
-        if kind == INTENT:
-            records.get_intent(payload, 0, txn, self.cipher)
-            txn.state = PENDING
-            if history is not None:
-                history.append((BEGIN, txn.time))
-            return True
-        if kind != CARRIED:
-            return False
+    def _unpack(self, payload, txn, history):
+        # A transaction that was carried along.
         at = 6 + 5 * payload[5]
         end = records.get_intent(payload, at, txn, self.cipher)
         records.get_outcome(payload, end, txn)
@@ -227,7 +228,6 @@ class Lookup(State):
         if history is not None:
             for i in range(6, at, 5):
                 history.append((payload[i], get_number(payload, i + 1, 4)))
-        return True
 
     def _happened(self, txn, history):
         # Apply the event ``_walk`` is at.

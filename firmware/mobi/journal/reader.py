@@ -67,7 +67,6 @@ class Reader:
         self.w_skip = 2  # from where it lies to its payload; 10 for the copy in a RESUME
         self._w_sector = 0
         self._w_off = 0  # the record, or the RESUME whose copy it is
-        self._w_size = 0  # payload of that
         self._w_seed = 0
         self._w_from = 0  # for a copy: where the first one began
         # The stretches of the head sector once start-up is over (see ``_segments``).
@@ -200,6 +199,7 @@ class Reader:
         medium = self.medium
         page = medium.page
         base = sector << 4
+        self.w_skip = 2
         for start, stop, seed, resumed in self._segments(sector, end):
             if stop <= begin:
                 continue
@@ -231,11 +231,10 @@ class Reader:
                     off = self._resync(sector, off, stop + FRAME, seed, verify)
                     continue
                 self._w_off = here = off
-                self._w_size = self.w_len = size
                 off += FRAME + size
                 if kind != RESUME:
                     self.w_kind = kind
-                    self.w_skip = 2
+                    self.w_len = size
                     yield here
                 elif resumed and here == start and size >= 8:
                     # Its copy of the last record before it stands in its place.
@@ -245,11 +244,12 @@ class Reader:
                     elif not medium.read(sector, here + 6, copy):
                         continue
                     self.w_kind = copy[2] & 31
-                    self.w_len = copy[2] >> 5 << 8 | copy[3]
-                    self.w_skip = 10
+                    self.w_len = size - 8
                     self._w_from = copy[0] | copy[1] << 8
-                    if self.w_len == size - 8:
+                    if self.w_len == copy[2] >> 5 << 8 | copy[3]:
+                        self.w_skip = 10
                         yield here
+                        self.w_skip = 2
 
     def _resync(self, sector, off, stop, seed, verify):
         # Behind something that is not a record: the next that is, or ``stop``.
@@ -334,7 +334,7 @@ class Reader:
         # until something else is read or written.
         off = self._w_off
         begin = off & 255
-        end = begin + 2 + self._w_size
+        end = begin + self.w_skip + self.w_len
         medium = self.medium
         if end <= 252 and medium.held == self._w_sector << 4 | off >> 8:
             view = medium.view
@@ -342,8 +342,8 @@ class Reader:
             if int.from_bytes(stored, "little") == crc32(view[begin:end], self._w_seed ^ off):
                 begin += self.w_skip
                 return view[begin : begin + self.w_len]
-        if not self._load(self._w_sector, self._w_off, self._w_size, self._w_seed):
-            self._damaged(self._w_sector, self._w_off)
+        if not self._load(self._w_sector, off, end - begin - 2, self._w_seed):
+            self._damaged(self._w_sector, off)
             return None
         begin = RECORD + self.w_skip
         return self.view[begin : begin + self.w_len]

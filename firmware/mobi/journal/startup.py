@@ -372,8 +372,9 @@ class Startup(Ring):
                 self._apply(self.w_kind, self._loaded(), s, off)
                 if newest:
                     first = off if self.w_skip == 2 else self._w_from
-                    last = (off, self._w_size, self._w_seed, first)
-                    end = off + FRAME + self._w_size
+                    size = self.w_len + self.w_skip - 2
+                    last = (off, size, self._w_seed, first)
+                    end = off + FRAME + size
             if newest:
                 stretches = self._segments(s, stop)
                 self.ends[s] = 1
