@@ -1,0 +1,451 @@
+"""Reversal (冲正): by which replies, with which reason, when, how often, and what comes after."""
+
+import pytest
+
+from host_tools.bench import invariants, stories, wiring
+from host_tools.journal import decode
+from tests.e2e.kit import (
+    CARD,
+    PIN,
+    SUPERVISOR,
+    ended_well,
+    enter,
+    signed_on,
+    spent,
+    started,
+    states,
+)
+
+
+@pytest.fixture
+def b(bench):
+    return signed_on(bench)
+
+
+def cut_off(b, amount=500):
+    """A sale that the host has booked and whose reply is lost; ends on the idle screen."""
+    b.line.drop_next("reply")
+    stories.sale(b, amount, wait=False)
+    b.clock.advance(62)
+    b.to_idle()
+    assert b.journal()[-1].state == "reversal_due"
+    return b.journal()[-1]
+
+
+def reversals(b):
+    return [e for e in b.trace() if e.operation.endswith("-reversal") and e.direction == ">"]
+
+
+# -- what is journalled before the first byte leaves ---------------------------------------------
+
+
+def test_the_intent_is_durable_before_the_first_byte_leaves(b):
+    seen = []
+    send = b.line.from_terminal
+
+    def watched(data):
+        image = bytes(b.rig.flash[wiring.JOURNAL].mem)
+        seen.append((bytes(data), [t.state for t in decode(image).transactions]))
+        send(data)
+
+    b.line.from_terminal = watched
+    stories.sale(b, 500)
+    sale = bytes.fromhex("0200") + bytes.fromhex("70")  # message type and bitmap with field 2
+    first = next(state for data, state in seen if sale in data)
+    assert first == ["pending"]
+
+
+def test_a_reversal_is_durable_before_it_leaves(b):
+    cut_off(b)
+    seen = []
+    send = b.line.from_terminal
+
+    def watched(data):
+        image = bytes(b.rig.flash[wiring.JOURNAL].mem)
+        if bytes.fromhex("0400") in data:
+            seen.append(decode(image).transactions[0].attempts)
+        send(data)
+
+    b.line.from_terminal = watched
+    stories.sale(b, 700)
+    assert seen == [1]
+
+
+# -- reasons and contents ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("rule", "reason", "code", "field"), [
+    ({"drop": True}, "98", "L1", ""),
+    ({"delay": 90}, "98", "L1", ""),
+    ({"wrong_mac": True}, "A0", "L3", "MAC wrong"),
+    ({"no_mac": True}, "A0", "L3", "MAC missing"),
+    ({"wrong_field": (0, "0230")}, "06", "L4", "F0: 0210 <> 0230"),
+    ({"wrong_field": (3, "200000")}, "06", "L4", "F3: 000000 <> 200000"),
+    ({"wrong_field": (4, "000000000501")}, "06", "L4", "F4: 500 <> 501"),
+    ({"wrong_field": (4, None)}, "06", "L4", "F4: 500 <> -"),
+    ({"wrong_field": (11, "999999")}, "06", "L4", "F11: 000002 <> 999999"),
+    ({"wrong_field": (11, None)}, "06", "L4", "F11: 000002 <> -"),
+    ({"wrong_field": (39, None)}, "06", "L4", "F39"),
+    ({"wrong_field": (41, "00000009")}, "06", "L4", "F41: 00000001 <> 00000009"),
+    ({"wrong_field": (42, "999999999999999")}, "06", "L4", "F42: 123456789012345"),
+], ids=str)
+def test_every_check_of_a_reply_names_what_differed(b, rule, reason, code, field):
+    b.host.rule("sale", **rule)
+    started(b, 500)
+    enter(b, PIN)
+    b.wait_until(lambda: b.shows(code), timeout=70)
+    if field:
+        assert field.replace(" ", "") in "".join(b.read()).replace(" ", ""), b.screen()
+    b.to_idle() if reason != "A0" else b.wait_for("按任意键签到", timeout=300)
+    assert (b.journal()[0].state, b.journal()[0].reason) == ("reversal_due", reason)
+    assert spent(b) == 500
+    if reason == "A0":
+        # New keys first: with the old ones the reversal's own MAC would be doubted as well.
+        assert not reversals(b)
+        b.sign_on()
+    stories.sale(b, 700)
+    (reversal,) = reversals(b)
+    assert reversal.fields["39"] == reason
+    assert reversal.fields["11"] == "000002" and reversal.fields["60"][2:8] == "000001"
+    for absent in ("35", "36", "52", "53", "14", "37"):
+        assert absent not in reversal.fields
+    assert states(b) == [("sale", "reversed"), ("sale", "approved")]
+    assert spent(b) == 700
+    ended_well(b)
+
+
+def test_a_garbled_reply_is_reversed(b):
+    b.host.rule("sale", garble=True)
+    stories.sale(b, 500, wait=False)
+    b.clock.advance(70)
+    b.clock.advance(150)
+    if b.shows("按任意键签到"):
+        b.sign_on()
+    stories.sale(b, 700)
+    assert states(b)[0] == ("sale", "reversed") and spent(b) == 700
+    ended_well(b)
+
+
+def test_a_refusal_needs_no_mac_and_no_reversal(b):
+    b.host.rule("sale", code="51", no_mac=True)
+    stories.sale(b, 500, wait=False)
+    b.wait_for("余额不足")
+    b.to_idle()
+    stories.sale(b, 700)
+    assert states(b) == [("sale", "declined"), ("sale", "approved")] and not reversals(b)
+    ended_well(b)
+
+
+def test_the_reversal_of_a_doubted_reply_repeats_its_authorisation_code(b):
+    b.host.rule("sale", wrong_mac=True)
+    stories.sale(b, 500, wait=False)
+    b.wait_for("按任意键签到", timeout=300)
+    b.sign_on()
+    stories.sale(b, 700)
+    assert reversals(b)[0].fields["38"] == b.host.ledger().find(2).auth
+
+
+def test_a_void_without_answer_is_reversed_and_the_sale_stands_again(b):
+    sale = stories.sale(b, 500)
+    b.line.drop_next("reply")
+    b.press("LAST")
+    enter(b, SUPERVISOR)
+    stories.void_goes_on(b)
+    b.clock.advance(62)
+    b.to_idle()
+    assert states(b) == [("sale", "approved"), ("void", "reversal_due")]
+    assert b.host.ledger().find(sale.trace).state == "voided"
+    invariants.check(b)
+    stories.sale(b, 700)
+    (reversal,) = reversals(b)
+    void = b.journal()[1]
+    assert reversal.fields["61"] == f"{void.batch:06d}{void.trace:06d}"
+    assert reversal.fields["3"] == "200000" and reversal.fields["60"][:2] == "23"
+    assert states(b)[:2] == [("sale", "approved"), ("void", "reversed")]
+    assert b.host.ledger().find(sale.trace).state == "approved" and spent(b) == 1200
+    stories.void(b, sale.trace)  # and may be voided after all
+    assert spent(b) == 700
+    ended_well(b)
+
+
+def test_a_partly_approved_sale_is_reversed_in_whole(b):
+    b.host.rule("sale", partial=300, drop=True)
+    stories.sale(b, 500, wait=False)
+    b.clock.advance(62)
+    b.to_idle()
+    assert spent(b) == 300
+    stories.sale(b, 700)
+    assert spent(b) == 700
+    ended_well(b)
+
+
+# -- when ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flow", ["sale", "void", "refund", "balance", "settle", "sign_off"])
+def test_it_goes_out_before_any_other_financial_message(b, flow):
+    first = stories.sale(b, 400)
+    cut_off(b)
+    if flow == "sale":
+        stories.sale(b, 700)
+    elif flow == "void":
+        stories.void(b, first.trace)
+    elif flow == "refund":
+        stories.refund(b, first.rrn, f"{b.clock.now:%m%d}", 100)
+    elif flow == "balance":
+        b.choose("余额查询")
+        b.swipe(CARD)
+        b.press("ENTER")
+        enter(b, PIN)
+        b.wait_for("可用余额")
+    elif flow == "settle":
+        stories.settle(b)
+    else:
+        b.choose("签退")
+        b.press("ENTER")
+        b.wait_for("签退成功")
+    sent = [e.operation for e in b.trace() if e.direction == ">"]
+    assert sent.index("sale-reversal") == 3  # sign-on, two sales, and then at once
+    assert b.journal()[1].state == "reversed"
+    ended_well(b)
+
+
+@pytest.mark.parametrize("code", ["00", "25", "12"])
+def test_what_closes_it(b, code):
+    cut_off(b)
+    if code != "00":
+        b.host.rule("reversal", code=code)
+    stories.sale(b, 700)
+    assert states(b) == [("sale", "reversed"), ("sale", "approved")]
+    assert b.journal()[0].code == code and len(reversals(b)) == 1
+
+
+def test_any_other_code_does_not_close_it(b):
+    cut_off(b)
+    b.host.rule("reversal", code="96", times=None)
+    stories.sale(b, 700, wait=False)
+    b.wait_for("本次交易未发送", timeout=200)
+    assert b.journal()[0].attempts == 3 and len(reversals(b)) == 3
+    assert {e.fields["11"] for e in reversals(b)} == {"000002"}
+
+
+def test_a_line_that_is_down_costs_no_try(b):
+    cut_off(b)
+    b.line.cut()
+    for _ in range(5):
+        stories.sale(b, 700, wait=False)
+        b.wait_for("线路不通")
+        b.to_idle()
+    assert b.journal()[0].attempts == 0 and len(b.journal()) == 1
+    b.line.restore()
+    stories.sale(b, 700)
+    ended_well(b)
+
+
+def test_mac_trouble_of_the_reversal_itself_forces_a_sign_on(b):
+    cut_off(b)
+    b.host.rule("reversal", wrong_mac=True)
+    stories.sale(b, 700, wait=False)
+    b.wait_for("请先签到,再冲正")
+    assert b.journal()[0].state == "reversal_due" and len(reversals(b)) == 1
+    b.wait_for("按任意键签到")
+    b.sign_on()
+    stories.sale(b, 700)
+    assert len(reversals(b)) == 2 and states(b)[0] == ("sale", "reversed")
+    ended_well(b)
+
+
+def test_a_host_that_doubts_our_mac_forces_a_sign_on(b):
+    cut_off(b)
+    b.host.rule("reversal", code="A0", demand=3)
+    stories.sale(b, 700, wait=False)
+    b.wait_for("请先签到,再冲正")
+    b.wait_for("按任意键签到")
+    b.sign_on()
+    stories.sale(b, 700)
+    ended_well(b)
+
+
+# -- all tries have failed -------------------------------------------------------------------------
+
+
+def blocked(b):
+    txn = cut_off(b)
+    b.host.rule("reversal", drop_request=True, times=3)
+    stories.sale(b, 700, wait=False)
+    b.wait_for("本次交易未发送", timeout=300)
+    b.to_idle()
+    return txn
+
+
+def test_after_the_last_try_it_is_kept_and_blocks_and_a_fault_slip_comes_out(b):
+    txn = blocked(b)
+    (slip,) = b.receipts()
+    for wanted in ("故障报告单", "非凭证联", f"{txn.trace:06d}", "5.00", "622202*********0128"):
+        assert wanted in slip
+    assert b.journal()[0].attempts == 3 and b.shows("未完成交易: 1")
+    for flow in ("消费", "撤销", "退货", "余额查询", "结算"):
+        b.choose(flow)
+        assert b.shows("冲正未成功"), (flow, b.screen())
+        b.to_idle()
+    assert len(reversals(b)) == 0  # the host has not seen a single one
+    b.power_cut()
+    b.power_on()
+    b.sign_on()
+    b.choose("消费")
+    assert b.shows("冲正未成功")  # the block survives
+
+
+def test_one_more_try_by_hand_unblocks(b):
+    blocked(b)
+    b.choose("未完成交易")
+    b.press("ENTER", "ENTER")
+    b.wait_for("立即冲正")
+    pick(b, "立即冲正")
+    b.wait_for("冲正成功")
+    b.to_idle()
+    stories.sale(b, 700)
+    ended_well(b)
+
+
+def pick(b, label):
+    """Choose ``label`` in the menu that is open."""
+    for digit in "1234567890":
+        if f"{digit}{label}" in "\n".join(b.screen()):
+            b.press(digit)
+            return
+        if digit in "3690":
+            for _ in range(3):
+                b.press("DOWN")
+    raise AssertionError(f"no {label}: {b.screen()}")
+
+
+def test_the_supervisor_may_release_it_with_a_reason_after_the_slip(b):
+    blocked(b)
+    b.choose("未完成交易")
+    b.press("ENTER", "ENTER")
+    pick(b, "人工解除")
+    enter(b, "000000")
+    assert b.shows("密码错")
+    b.press("CANCEL")
+    enter(b, SUPERVISOR)
+    assert b.shows("银行确认已处理") and b.shows("转银行人工处理")
+    b.press("2")
+    assert "5.00" in "".join(b.read()) and b.shows("622202****0128")
+    b.press("ENTER")
+    b.wait_for("已解除并记录")
+    b.to_idle()
+    txn = b.journal()[0]
+    assert (txn.state, txn.supervisor, txn.note) == ("released", 0, 9)
+    assert len(b.receipts()) == 2 and "故障报告单" in b.receipts()[1]
+    assert not b.shows("未完成")
+    stories.sale(b, 700)
+    assert states(b) == [("sale", "released"), ("sale", "approved")]
+    invariants.check(b, rest=True)
+
+
+def test_it_is_not_released_while_the_line_is_up_and_tries_are_left(b):
+    cut_off(b)
+    b.choose("未完成交易")
+    b.press("ENTER", "ENTER")
+    pick(b, "为何没有其它")
+    assert "请先冲正" in "".join(b.read()).replace(" ", "")
+
+
+# -- by itself ---------------------------------------------------------------------------------
+
+
+def test_an_idle_terminal_tries_by_itself(b):
+    cut_off(b)
+    b.choose("未完成交易")
+    b.press("ENTER")
+    text = "".join(b.read())
+    b.to_idle()
+    at = text[text.index("下次冲正") :]
+    assert ":" in at[:12]
+    b.clock.advance(301)
+    assert states(b) == [("sale", "reversed")] and spent(b) == 0
+    assert not b.shows("未完成")
+    ended_well(b)
+
+
+def test_it_tries_again_and_again_and_unblocks_itself(b):
+    cut_off(b)
+    b.host.rule("reversal", drop_request=True, times=5)
+    b.clock.advance(5 * 420)
+    assert b.journal()[0].attempts >= 4
+    assert sum("故障报告单" in slip for slip in b.receipts()) == 1
+    b.clock.advance(3 * 420)
+    assert states(b) == [("sale", "reversed")]
+    stories.sale(b, 700)
+    ended_well(b)
+
+
+def test_it_does_not_try_where_that_is_switched_off(make_bench):
+    b = signed_on(make_bench(settings={"reversal_minutes": 0}))
+    cut_off(b)
+    b.clock.advance(1000)
+    assert b.journal()[0].state == "reversal_due" and not reversals(b)
+
+
+def test_a_dead_line_stops_the_tries_quietly(b):
+    cut_off(b)
+    b.line.cut()
+    b.clock.advance(1000)
+    assert b.shows("请刷卡") and b.journal()[0].attempts == 0
+    b.line.restore()
+    b.clock.advance(320)
+    assert states(b) == [("sale", "reversed")]
+
+
+# -- late, twice, after -------------------------------------------------------------------------
+
+
+def test_a_reply_that_comes_late_is_kept_out(b):
+    b.line.delay_next("reply", 65)  # after the timeout, while the terminal is at something else
+    stories.sale(b, 500, wait=False)
+    b.clock.advance(62)
+    b.to_idle()
+    b.clock.advance(20)
+    assert b.journal()[0].state == "reversal_due"
+    stories.sale(b, 700)
+    assert states(b) == [("sale", "reversed"), ("sale", "approved")]
+    ended_well(b)
+
+
+def test_an_approval_after_the_reversal_is_kept_out(b):
+    b.host.rule("sale", approve_after_reversal=True)
+    stories.sale(b, 500, wait=False)
+    b.clock.advance(62)
+    b.to_idle()
+    stories.sale(b, 700)
+    assert states(b) == [("sale", "reversed"), ("sale", "approved")] and spent(b) == 700
+    ended_well(b)
+
+
+def test_replies_that_come_twice_change_nothing(b):
+    b.host.rule("any", duplicate=True, times=None)
+    sale = stories.sale(b, 500)
+    stories.void(b, sale.trace)
+    stories.sale(b, 700)
+    assert spent(b) == 700
+    ended_well(b)
+
+
+def test_a_request_that_comes_late_is_refused_after_its_reversal(b):
+    b.line.delay_next("request", 100)
+    stories.sale(b, 500, wait=False)
+    b.clock.advance(62)
+    b.to_idle()
+    stories.sale(b, 700)  # the reversal comes first: 25, and the host remembers
+    b.clock.advance(60)
+    assert states(b) == [("sale", "reversed"), ("sale", "approved")] and spent(b) == 700
+    assert b.journal()[0].code == "25"
+    ended_well(b)
+
+
+def test_the_next_sale_to_the_same_card_after_a_reversal_is_charged_once(b):
+    cut_off(b, 500)
+    stories.sale(b, 500)
+    assert spent(b) == 500
+    ended_well(b)
