@@ -401,6 +401,44 @@ def _cut_start_up(
             return
 
 
+def sweep_queued(
+    life: str, unit: int, seeds: int, stride: int = 1, make: type[Journal] = Journal
+) -> Report:
+    """The same with a driver that queues writes and lands them in any order until it is synced."""
+    report = Report()
+    steps = LIVES[life]
+    op = 0
+    while True:
+        for seed in range(seeds):
+            nor = Nor(SECTORS * 4096, unit=unit, seed=op * 7 + seed, queued=True)
+            journal = make(nor, unit, Cipher())
+            journal.format(1, 1)
+            player = Player(journal)
+            model = after = Model()
+            nor.cut_after(op, mode=("prefix", "bits", "none", "weak1")[seed % 4])
+            try:
+                for i, step in enumerate(steps):
+                    after = model.copy()
+                    if step[-1] == "?" and step[1] >= len(player.traces):
+                        continue
+                    if step[0] == "restart":
+                        journal = make(nor, unit, Cipher())
+                        journal.mount()
+                        player = Player(journal, player.traces)
+                        continue
+                    after.play(step, i)
+                    if player.play(step, i):
+                        after = model
+                    model = after
+                return report  # the life is shorter than that
+            except PowerCut:
+                nor.revive()
+            cut = Cut(op, b"", 0, None, model, after, list(player.traces), {}, 0)
+            replay = f"sweep_queued({life!r}, {unit}, ...) op {op} seed {seed}"
+            check(nor, unit, cut, report, replay, make=make)
+        op += stride
+
+
 def main(argv: list[str] | None = None) -> int:
     """Replay one cut and say what is wrong with it."""
     parser = argparse.ArgumentParser(description=__doc__)
