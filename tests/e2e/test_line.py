@@ -2,7 +2,8 @@
 
 import pytest
 
-from host_tools.bench import Bench, invariants, stories, sweep
+from host_tools.bench import Bench, invariants, stories
+from tests.e2e import cuts
 from tests.e2e.kit import PIN, SUPERVISOR, ended_well, enter, signed_on, spent, started
 
 
@@ -20,17 +21,17 @@ def void_last(b):
 
 def swept(story, before=None, every=100_000):
     seeds = iter(range(1, 100_000))
-    cuts = list(sweep.line(
+    runs = list(cuts.line(
         lambda: Bench(seed=next(seeds), settings={"copies": 1, "ask_reason": 0}),
         story, next_sale, before, every=every, seconds=80))
-    broken = [str(cut) for cut in cuts if cut.broken]
+    broken = [str(cut) for cut in runs if cut.broken]
     assert not broken, "\n".join(broken)
-    return cuts
+    return runs
 
 
 def test_cut_around_every_frame_of_a_sale():
-    cuts = swept(lambda b: stories.sale(b, 500))
-    ends = {tuple(cut.states) for cut in cuts}
+    runs = swept(lambda b: stories.sale(b, 500))
+    ends = {tuple(cut.states) for cut in runs}
     # Nothing was sent, it was undone, or the reply had come through: nothing else may happen.
     assert ends >= {("sale reversed", "sale approved"), ("sale approved", "sale approved")}
     assert ends <= {("sale reversed", "sale approved"), ("sale approved", "sale approved"),

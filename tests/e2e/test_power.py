@@ -4,7 +4,8 @@ from collections import Counter
 
 import pytest
 
-from host_tools.bench import Bench, stories, sweep
+from host_tools.bench import Bench, stories
+from tests.e2e import cuts
 from tests.e2e.kit import (
     PIN,
     SUPERVISOR,
@@ -204,22 +205,22 @@ LIVES = {
 def run(life, torn=(False, True), dense=None, every=1, **options):
     before, story, after = LIVES[life]
     seeds = iter(range(1, 100_000))
-    cuts = list(sweep.power(
+    runs = list(cuts.power(
         lambda: Bench(seed=next(seeds), settings={"copies": 1, "ask_reason": 0}, **options),
         story, after, before, torn, dense, every))
-    broken = [str(cut) for cut in cuts if cut.broken]
-    print(f"{life}: {len(cuts)} cuts, {Counter(', '.join(cut.states) for cut in cuts)}")
+    broken = [str(cut) for cut in runs if cut.broken]
+    print(f"{life}: {len(runs)} cuts, {Counter(', '.join(cut.states) for cut in runs)}")
     assert not broken, "\n".join(broken)
-    assert len(cuts) > 3
-    return cuts
+    assert len(runs) > 3
+    return runs
 
 
 @pytest.mark.parametrize("torn", [False, True], ids=["clean", "torn"])
 @pytest.mark.parametrize("life", ["sale", "void", "refund", "reversal", "settlement"])
 def test_cut_at_every_flash_operation(life, torn):
-    cuts = run(life, (torn,), dense=8, every=20)
+    runs = run(life, (torn,), dense=8, every=20)
     if life == "sale":  # it has seen every way a sale can end
-        assert {cut.states[0] for cut in cuts} == {"sale approved", "sale reversed"}
+        assert {cut.states[0] for cut in runs} == {"sale approved", "sale reversed"}
 
 
 @pytest.mark.slow

@@ -1,12 +1,12 @@
-"""Cut sweeps: the same story over and over, cut one step later each time, and the money checked.
+"""Cuts at every place of a story: the same again and again, cut one step later each time.
 
-    for cut in sweep.power(make_bench, story=lambda b: stories.sale(b, 500), after=next_sale):
+    for cut in cuts.power(make_bench, story=lambda b: stories.sale(b, 500), after=next_sale):
         assert not cut.broken, cut
 
-``power`` cuts the power at every flash operation of the story, ``line`` the line after every so many
-bytes. After each cut the terminal goes on as it would in a shop: it is switched on again or the line
-is mended, the operator logs in, ``after(bench)`` is the next thing that happens; then the rules of
-``invariants`` must hold at both ends. A cut that breaks one is replayed by its numbers.
+``power`` cuts the power at every flash operation of the story, ``line`` the line after every so
+many bytes. After each cut the terminal goes on as it would in a shop: it is switched on again or
+the line is mended, the operator logs in, ``after(bench)`` is the next thing that happens; then the
+rules of ``invariants`` must hold at both ends.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ class Cut:
     def __str__(self) -> str:
         torn = ", torn" if self.torn else ""
         verdict = "; ".join(self.broken) or "the money is where it should be"
-        return f"{self.what} cut at {self.at} of {self.of}{torn}: {', '.join(self.states)}: {verdict}"
+        states = ", ".join(self.states)
+        return f"{self.what} cut at {self.at} of {self.of}{torn}: {states}: {verdict}"
 
 
 def ready(bench: Bench) -> None:
@@ -103,8 +104,8 @@ def line(
     make: Make, story: Part, after: Part, before: Part | None = None, every: int = 1,
     seconds: float = 70,
 ) -> Iterator[Cut]:
-    """Cut the line after 0, ``every``, 2 * ``every`` ... bytes of ``story``, both ways together, and
-    around every end of a frame; mend it after ``seconds``."""
+    """Cut the line after 0, ``every``, 2 * ``every`` ... bytes of ``story``, both ways together,
+    and around every end of a frame; mend it after ``seconds``."""
     with make() as bench:
         _scene(bench, before)
         first = bench.line.carried
