@@ -134,14 +134,22 @@ def _numbered(bench: Bench, position: int, text: str) -> bool:
 
 
 def _take(bench: Bench, position: int, labels: list[str]) -> None:
-    for _ in range(position + 1):
+    # The first ten have a digit of their own; the others are chosen once the bar is on them.
+    for _ in range(2 * position + 2):
         if any(_numbered(bench, position, text) for text in labels):
-            break
+            if position < 10:
+                bench.press(str((position + 1) % 10))
+                return
+            if any(_is_chosen(bench, text) for text in labels):
+                bench.press("ENTER")
+                return
         bench.press("DOWN")
-    else:
-        shown = "\n".join(bench.screen())
-        raise NoSuchItem(f"{labels[0]!r} is not in the menu that is open:\n{shown}")
-    bench.press(str((position + 1) % 10) if position < 10 else "ENTER")
+    shown = "\n".join(bench.screen())
+    raise NoSuchItem(f"{labels[0]!r} is not in the menu that is open:\n{shown}")
+
+
+def _is_chosen(bench: Bench, text: str) -> bool:
+    return any(text in bench.rig.panel.inverted_text(at) for at in range(1, 4))
 
 
 def _unknown(label: str) -> str:
