@@ -18,8 +18,12 @@ NOBODY = const(255)
 _TRIES = const(3)  # wrong passwords until the first lock
 _FIRST_LOCK_S = const(60)
 _LONGEST_LOCK_S = const(3600)
-# Salt, hash, wrong tries in a row, locked until, password set at (both s since 2000).
-_RECORD = "<4s8sBII"
+# Salt, hash, wrong tries in a row, locked until (s since 2000), day the password was set. Small: a
+# hundred operators have to fit into the vault.
+_RECORD = "<3s6sBIH"
+_SALT = const(3)
+_HASH = const(6)
+_DAY = const(86400)
 
 # What a new terminal knows. They are flagged until they are changed.
 PRESETS = ((0, "123456"), (1, "0000"), (2, "0000"), (3, "0000"), (4, "0000"), (5, "0000"),
@@ -64,7 +68,7 @@ class Access:
 
     def operators(self):
         """The numbers of all operators in order."""
-        return sorted(int(bytes(key[1:])) for key in self._vault.keys(b"o"))
+        return sorted(key[1] for key in self._vault.keys(b"o"))
 
     def exists(self, number):
         """Is there such an operator?"""
@@ -72,8 +76,8 @@ class Access:
 
     def set_password(self, number, password):
         """Make the operator or change its password; ends a lock-out."""
-        salt = self._random(4)
-        self._put(number, salt, _hash(salt, password), 0, 0, self._now())
+        salt = self._random(_SALT)
+        self._put(number, salt, _hash(salt, password), 0, 0, self._now() // _DAY)
 
     def delete(self, number):
         """Remove the operator."""
@@ -94,7 +98,7 @@ class Access:
     def password_days(self, number):
         """Whole days since the password was set; 0 when the clock has gone back since."""
         record = self._read(number)
-        return max(0, self._now() - record[4]) // 86400 if record is not None else 0
+        return max(0, self._now() // _DAY - record[4]) if record is not None else 0
 
     def has_administrator(self):
         """Is there an administrator to log in? Without one nobody could mend anything."""
@@ -141,8 +145,8 @@ class Access:
 
 
 def _key(number):
-    return b"o%02d" % number
+    return bytes((0x6F, number))  # "o"
 
 
 def _hash(salt, password):
-    return hashlib.sha256(salt + password.encode()).digest()[:8]
+    return hashlib.sha256(salt + password.encode()).digest()[:_HASH]

@@ -259,11 +259,11 @@ def test_power_cut_at_every_flash_operation_of_a_settlement(b, make_bench, step)
 @pytest.mark.slow
 def test_power_cut_twice_in_a_settlement(b, make_bench):
     for at in range(0, 40):
-        for again in (0, 1, 3, 6):
+        for second in (0, 1, 3, 6):
             b = cut_at(make_bench, at, torn=True)
             if b.powered:
                 return
-            b.power_cut(at_flash_op=again, torn=True)
+            b.power_cut(at_flash_op=second, torn=True)
             again(b)
             settled(b)
             b.close()

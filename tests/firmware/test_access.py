@@ -1,8 +1,11 @@
 """Operators, passwords and lock-outs."""
 
+from journal_chip import Nor
 from memory_vault import MemoryVault
 
+from mobi import settings
 from mobi.access import ADMINISTRATOR, SUPERVISOR, Access, Locked, lock_seconds, password_length
+from mobi.journal.vault import Vault
 
 
 class World:
@@ -94,10 +97,10 @@ def test_the_age_of_a_password():
 
 def test_an_account_that_does_not_read_right_does_not_exist():
     world = World()
-    world.vault.put(b"o99", b"rubbish")
+    world.vault.put(b"o\x63", b"rubbish")
     assert not world.access.has_administrator() and not world.access.exists(99)
     assert not world.access.check(99, "00000000")
-    world.vault.delete(b"o99")
+    world.vault.delete(b"o\x63")
     world.access.install()
     assert world.access.has_administrator()
 
@@ -115,3 +118,29 @@ def test_no_password_lies_in_the_vault():
 
 def test_lengths():
     assert (password_length(1), password_length(0), password_length(99)) == (4, 6, 8)
+
+
+def test_all_operators_parameters_and_keys_fit_into_the_vault():
+    vault = Vault(Nor(8192, unit=256), 256)
+    vault.mount()
+    vault.format()
+    access = Access(vault, lambda: 700000000, lambda n: b"\x05" * n)
+    access.install()
+    for number in range(1, 98):
+        access.set_password(number, "2468")
+    values = settings.Settings(vault)
+    for name, kind, _, _low, high in settings.TABLE:
+        if kind == settings.TEXT:
+            values.set(name, b"\xc4" * high)
+        else:
+            values.set(name, "9" * high if kind == settings.DIGITS else high)
+    for key in (b"kT", b"kW", b"kC"):
+        vault.put(key, b"k" * 24)
+    for key, size in ((b"s", 1), (b"S", 12), (b"d", 1), (b"D", 4), (b"l", 4), (b"t", 4), (b"h", 62),
+                      (b"r", 243)):
+        vault.put(key, b"x" * size)
+    # A full sector is copied to the other one: nothing is lost, and changes still fit.
+    for turn in range(20):
+        access.set_password(50, f"{turn:04d}")
+    again = Access(vault, lambda: 700000000, lambda n: b"\x05" * n)
+    assert len(again.operators()) == 99 and again.check(50, "0019") and again.check(97, "2468")
