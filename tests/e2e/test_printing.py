@@ -1,0 +1,341 @@
+"""Slips on paper: what stands on them, in both languages, and whatever the printer does."""
+
+import re
+
+import pytest
+
+from host_tools.bench import stories, wiring
+from tests.e2e import desk
+from tests.e2e.desk import key_in, log_in
+
+CARD = stories.CARD
+MASKED = "622202*********0128"
+
+
+@pytest.fixture
+def b(bench):
+    """A terminal that is signed on and idle."""
+    bench.power_on()
+    bench.sign_on()
+    return bench
+
+
+def in_order(slip, *wanted):
+    """All of ``wanted`` stand on the slip, one below the other (or behind it)."""
+    at = 0
+    for text in wanted:
+        found = slip.find(text, at)
+        assert found >= 0, f"{text!r} is missing behind {slip[max(0, at - 30):at]!r} in\n{slip}"
+        at = found + len(text)
+
+
+def clean(slip):
+    """No slip may hold a full card number, an expiry, or a line that is too wide."""
+    assert CARD not in slip and "3012" not in slip and "有效期" not in slip
+    for line in slip.splitlines():
+        columns = sum(1 if c < "\x80" else 2 for c in line)
+        assert columns <= 32, line
+
+
+# -- the sales slip --------------------------------------------------------------------------------
+
+
+def test_the_sales_slip_has_its_lines_in_their_order(b):
+    sale = stories.sale(b, 12345)
+    merchant, cardholder = b.rig.paper.receipts
+    lines = ("POS签购单", "商户存根 MERCHANT COPY", "商户名称 末笔便利店", "123456789012345",
+             "00000001", "操作员", "01", "发卡行", "工商银行 01020000", "卡号", MASKED + " /S",
+             "收单行", "银联商务 48021000", "消费 SALE", "批次号", "000001", "凭证号",
+             f"{sale.trace:06d}", "授权码", sale.auth, "日期时间", "2026-11-22 09:00", "参考号",
+             sale.rrn, "金额", "RMB 123.45", "状态", "成功", "可撤销",
+             "持卡人签名 CARDHOLDER SIGNATURE", "本人确认以上交易", "客服电话 95516")
+    in_order(merchant, *lines)
+    in_order(cardholder, "持卡人存根 CARDHOLDER COPY", "123.45", "客服电话 95516")
+    assert "签名" not in cardholder and "本人确认" not in cardholder
+    for slip in (merchant, cardholder):
+        clean(slip)
+        assert "-123.45" not in slip and "DUPLICATED" not in slip
+
+
+def test_the_same_in_english(make_bench):
+    b = make_bench(language="en")
+    b.power_on()
+    b.sign_on()
+    sale = stories.sale(b, 12345)
+    merchant, cardholder = b.rig.paper.receipts
+    in_order(merchant, "SALES SLIP", "MERCHANT COPY", "123456789012345", "00000001", "Operator",
+             "Issuer", "ICBC 01020000", MASKED + " /S", "SALE", "Batch", "Voucher",
+             f"{sale.trace:06d}", "Auth", sale.auth, "RRN", sale.rrn, "RMB 123.45", "Approved",
+             "CARDHOLDER SIGNATURE", "Service 95516")
+    assert "SIGNATURE" not in cardholder
+    for slip in (merchant, cardholder):
+        clean(slip)
+        # The merchant's name is what it is; everything else is English.
+        words = slip.replace("末笔便利店", "")
+        assert not re.search("[\u4e00-\u9fff]", words), words
+
+
+def test_three_copies_end_with_the_banks(make_bench):
+    b = make_bench(settings={"copies": 3})
+    b.power_on()
+    b.sign_on()
+    b.swipe(CARD)
+    b.press("ENTER")
+    key_in(b, "500")
+    key_in(b, stories.PIN)
+    for copy in ("持卡人存根", "银行存根"):
+        b.wait_for("请撕纸")
+        b.press("ENTER")
+        b.wait_until(lambda copy=copy: copy in b.paper(), what=copy)
+    b.to_idle()
+    assert "签名" in b.rig.paper.receipts[2] and b.journal()[-1].printed == 7
+
+
+def test_the_next_copy_comes_by_itself_or_not_at_all(b):
+    b.swipe(CARD)
+    b.press("ENTER")
+    key_in(b, "500")
+    key_in(b, stories.PIN)
+    b.wait_for("请撕纸")
+    b.clock.advance(12)  # nobody tears
+    b.to_idle()
+    assert len(b.rig.paper.receipts) == 2
+    b.swipe(CARD)
+    b.press("ENTER")
+    key_in(b, "700")
+    key_in(b, stories.PIN)
+    b.wait_for("请撕纸")
+    b.press("CANCEL")
+    b.to_idle()
+    assert len(b.rig.paper.receipts) == 3 and b.journal()[-1].printed == 1
+
+
+def test_a_keyed_card_number_is_marked(b):
+    b.choose("消费")
+    key_in(b, CARD)
+    key_in(b, "3012")
+    b.press("ENTER")
+    key_in(b, "500")
+    key_in(b, stories.PIN)
+    b.wait_for("交易成功")
+    stories.finish(b)
+    assert MASKED + " /M" in b.rig.paper.receipts[-1]
+
+
+def test_a_void_names_its_original_and_says_when_the_money_returns(b):
+    sale = stories.sale(b, 4000)
+    void = stories.void_last(b)
+    merchant, cardholder = b.rig.paper.receipts[-2:]
+    for slip in (merchant, cardholder):
+        in_order(slip, "消费撤销 VOID", f"{void.trace:06d}", "RMB -40.00", "原凭证号",
+                 f"{sale.trace:06d}", "授权主管", "00", "款项退回原卡,当日到账", "客服电话")
+        clean(slip)
+
+
+def test_a_refund_names_reference_and_date(b):
+    sale = stories.sale(b, 4000)
+    day = f"{b.clock.now:%m%d}"
+    stories.refund(b, sale.rrn, day, 1500)
+    slip = b.rig.paper.receipts[-1]
+    in_order(slip, "退货 REFUND", "RMB -15.00", "原参考号", sale.rrn, "原交易日期", day,
+             "约3-5个工作日")
+    clean(slip)
+
+
+def test_the_hosts_texts_are_printed_and_its_rubbish_is_not(b):
+    issuer = "发卡行提示".ljust(15)  # 20 bytes of GBK
+    text = "VIS" + issuer + " " * 20 + "\x1b@acquirer".ljust(20)
+    b.host.rule("sale", wrong_field=(63, text))
+    b.host.rule("sale", nth=2, wrong_field=(44, ("\x01\x02").ljust(22)))
+    stories.sale(b, 100)
+    slip = b.rig.paper.receipts[-1]
+    in_order(slip, "卡组织", "VIS", "发卡行提示")
+    assert "acquirer" in slip and "\x1b" not in slip
+
+
+def test_test_mode_makes_every_slip_worthless(make_bench):
+    b = make_bench(settings={"test_mode": 1})
+    b.power_on()
+    b.sign_on()
+    stories.sale(b, 100)
+    stories.settle(b)
+    assert len(b.rig.paper.receipts) == 3
+    for slip in b.rig.paper.receipts:
+        assert slip.lstrip().startswith("测试,凭证无效")
+
+
+def test_the_fee_stands_on_the_merchants_papers_only(make_bench):
+    b = make_bench(settings={"fee_bp": 60})
+    b.power_on()
+    b.sign_on()
+    sale = stories.sale(b, 12345)
+    merchant, cardholder = b.rig.paper.receipts[-2:]
+    in_order(merchant, "手续费约", "0.74")
+    assert "手续费" not in cardholder
+    stories.void_last(b)
+    assert "手续费退还约" in b.rig.paper.receipts[-2]
+    sale = stories.sale(b, 10000)
+    stories.refund(b, sale.rrn, f"{b.clock.now:%m%d}", 10000)
+    assert "退货不退手续费" in b.rig.paper.receipts[-2]
+    b.choose("交易查询/按凭证号查询")
+    key_in(b, str(sale.trace))
+    assert "0.60" in desk.everything(b)
+
+
+# -- reprints --------------------------------------------------------------------------------------
+
+
+def test_reprints_are_marked_and_change_nothing(b):
+    stories.sale(b, 1000)
+    second = stories.sale(b, 2000)
+    image = bytes(b.rig.flash[wiring.JOURNAL].mem)
+    originals = b.rig.paper.receipts[-2:]
+    b.choose("重打最后一笔")
+    b.wait_for("请撕纸")
+    b.press("ENTER")
+    b.to_idle()
+    for original, again in zip(originals, b.rig.paper.receipts[-2:], strict=True):
+        assert "****重打印/DUPLICATED****" in again
+        assert [x for x in again.splitlines() if "DUPLICATED" not in x] == original.splitlines()
+    b.choose("重打任意一笔")
+    key_in(b, str(second.trace - 1))
+    b.wait_for("请撕纸")
+    b.press("CANCEL")
+    b.to_idle()
+    assert "RMB 10.00" in b.rig.paper.receipts[-1]
+    b.choose("打印明细")
+    b.to_idle()
+    assert b.rig.paper.receipts[-1].count(MASKED) == 2
+    b.choose("打印汇总")
+    b.to_idle()
+    in_order(b.rig.paper.receipts[-1], "结算总计单", "未对账", "30.00")
+    assert bytes(b.rig.flash[wiring.JOURNAL].mem) == image
+
+
+def test_a_voided_sale_is_reprinted_as_voided(b):
+    sale = stories.sale(b, 1000)
+    stories.void_last(b)
+    b.choose("重打任意一笔")
+    key_in(b, str(sale.trace))
+    b.wait_for("请撕纸")
+    b.press("CANCEL")
+    b.to_idle()
+    slip = b.rig.paper.receipts[-1]
+    in_order(slip, "消费 SALE", "RMB 10.00", "状态", "已撤销", "已撤销", "DUPLICATED")
+
+
+def test_what_has_no_slip_cannot_be_reprinted(b):
+    b.choose("重打最后一笔")
+    assert b.shows("无交易")
+    b.to_idle()
+    b.choose("重打任意一笔")
+    key_in(b, "77")
+    assert b.shows("原交易不存在")
+    b.to_idle()
+    b.choose("重打结算单")
+    assert b.shows("没有已结算批次")
+    b.to_idle()
+    stories.sale(b, 900, pan="6222021234567891415", wait=False)
+    b.to_idle()
+    b.choose("重打任意一笔")
+    key_in(b, str(b.journal()[-1].trace))
+    assert b.shows("该交易被拒绝")
+
+
+def test_the_reason_of_a_void_stands_on_the_merchants_duplicate(b):
+    stories.sale(b, 1000)
+    stories.void_last(b)
+    b.choose("重打最后一笔")
+    b.wait_for("请撕纸")
+    b.press("ENTER")
+    b.to_idle()
+    merchant, cardholder = b.rig.paper.receipts[-2:]
+    assert ("原因" in merchant) >= ("原因" in cardholder) and "原因" not in cardholder
+
+
+# -- the printer's troubles ------------------------------------------------------------------------
+
+
+def start_sale(b, amount=1000):
+    b.swipe(CARD)
+    b.press("ENTER")
+    key_in(b, str(amount))
+    key_in(b, stories.PIN)
+
+
+def test_paper_ends_in_the_middle_of_a_slip(b):
+    b.rig.paper.runs_out_after(12)
+    start_sale(b)
+    b.wait_for("打印机缺纸")
+    assert b.shows("处理后按确认")
+    assert b.journal()[-1].state == "approved" and not b.journal()[-1].printed
+    b.press("ENTER")  # without a new roll
+    b.wait_for("打印机缺纸")
+    b.rig.load_paper()
+    b.press("ENTER")
+    b.wait_for("请撕纸")
+    b.press("ENTER")
+    b.to_idle()
+    assert b.journal()[-1].printed == 3
+    whole = [slip for slip in b.rig.paper.receipts if "客服电话" in slip]
+    assert len(whole) == 2 and all("DUPLICATED" not in slip for slip in whole)
+    assert b.paper().count("客服电话") == 2  # the rest of the torn slip never came out
+
+
+def test_the_slip_can_wait(b):
+    b.rig.paper.runs_out_after(3)
+    start_sale(b)
+    b.wait_for("打印机缺纸")
+    b.press("CANCEL")
+    b.to_idle()
+    b.rig.load_paper()
+    b.choose("重打最后一笔")
+    b.wait_for("请撕纸")
+    b.press("ENTER")
+    b.to_idle()
+    assert b.journal()[-1].printed == 3
+    assert all("DUPLICATED" not in slip for slip in b.rig.paper.receipts)
+
+
+def test_an_open_cover_and_a_silent_printer(b):
+    b.rig.paper.open_cover()
+    start_sale(b)
+    b.wait_for("打印机盖未关")
+    b.rig.close_cover()
+    b.press("ENTER")
+    b.wait_for("请撕纸")
+    b.press("ENTER")
+    b.to_idle()
+    b.rig.paper.silence()
+    start_sale(b, 2000)
+    b.wait_for("打印机无响应")
+    b.rig.paper.silence(False)
+    b.press("ENTER")
+    b.wait_for("请撕纸")
+    b.press("ENTER")
+    b.to_idle()
+    assert [t.printed for t in b.journal()] == [3, 3]
+
+
+def test_power_fails_while_a_slip_is_printed(b):
+    start_sale(b)
+    b.wait_until(lambda: "签购单" in b.paper(), timeout=20)
+    desk.restart(b)
+    log_in(b)
+    b.wait_for("上笔签购单未印完")
+    b.press("ENTER")
+    b.wait_for("请撕纸")
+    b.press("ENTER")
+    b.to_idle()
+    assert b.journal()[-1].printed == 3
+    assert len([t for t in b.host.ledger().transactions]) == 1
+    assert "DUPLICATED" not in b.paper()
+
+
+def test_nobody_mends_the_printer(b):
+    b.rig.paper.runs_out_after(0)
+    start_sale(b)
+    b.wait_for("打印机缺纸")
+    b.clock.advance(62)
+    b.wait_for("请刷卡")
+    assert b.journal()[-1].state == "approved"
