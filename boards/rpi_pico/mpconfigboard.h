@@ -14,3 +14,7 @@
 // Journal and vault must stay where they are in every later version: their addresses are what an
 // update relies on.
 #define MICROPY_HW_FLASH_STORAGE_BYTES (1024 * 1024)
+
+// One task after the other is all the terminal needs: without threads there are no locks around
+// every allocation, and nothing can run on the second core while the flash chip works.
+#define MICROPY_PY_THREAD (0)

@@ -32,8 +32,6 @@ FILES_AT = VAULT_AT + 8 * 1024
 
 # How long the processor may run before the bench looks whether it has gone to sleep.
 LOOK_US = 250
-# Instructions between two looks at the alarms: a few tenths of a microsecond.
-TICK_BATCH = 8
 I2C_BIT_US = 2.5  # at 400 kHz
 MEASURE_PIN = 22
 _SOFT_TIMER = 2  # the alarm MicroPython sleeps by
@@ -65,11 +63,22 @@ def symbols(path: Path) -> dict[str, int]:
 
 
 class PicoBoard:
-    """A terminal on an emulated Pico. It runs only while ``run`` is being called."""
+    """A terminal on an emulated Pico. It runs only while ``run`` is being called.
+
+    ``usb``: plug a host into its USB socket; it is called with what the console sends. Emulated
+    USB costs time, so leave it unplugged where the console is not the point.
+    """
 
     name = "pico"
 
-    def __init__(self, kernel: Kernel, rig: Rig, log: Path, image: Path | None = None) -> None:
+    def __init__(
+        self,
+        kernel: Kernel,
+        rig: Rig,
+        log: Path,
+        image: Path | None = None,
+        usb: Callable[[bytes], None] | None = None,
+    ) -> None:
         try:
             import rp2040py  # noqa: F401
         except ImportError as error:
@@ -78,6 +87,7 @@ class PicoBoard:
         self.rig = rig
         self.log = log
         self.image = image or image_path()
+        self.usb = usb
         self.powered = False
         self.halted = False  # the firmware ended or hangs; only the watchdog can help
         self.measured: dict[str, str] = {}
@@ -162,6 +172,10 @@ class PicoBoard:
         """Bytes that have arrived at a UART of the terminal."""
         if self.powered:
             self.chip.uart[port].receive(data)
+
+    def usb_in(self, data: bytes) -> int:
+        """Type ``data`` on the USB console; how much of it has gone in."""
+        return self.chip.usb.type(data) if self.powered else 0
 
     def set_contacts(self, pairs: list[tuple[int, int]]) -> None:
         """Switches of the keypad have moved."""
@@ -272,7 +286,7 @@ class _Chip:
         from rp2040py.irq import IRQ
         from rp2040py.rp2040 import RP2040
 
-        from host_tools.bench.rp2040 import FlashChip, Pl011, Rosc
+        from host_tools.bench.rp2040 import FlashChip, Pl011, Rosc, UsbConsole
 
         self.board = board
         self.stopped = False
@@ -308,8 +322,9 @@ class _Chip:
         mcu.gpio[wiring.BEEPER].add_listener(self._beeper_moved)
         mcu.watchdog.on_watchdog_trigger = self._watchdog
         # Nothing uses the programmable I/O; leaving it out of the loop saves a tenth of the time.
-        mcu.pio = []
+        self._pio, mcu.pio = mcu.pio, []
         mcu.on_break = self._breakpoint
+        self.usb = None if board.usb is None else UsbConsole(mcu.usb_ctrl, board.usb)
         self._core.pc = 0x10000000
 
     def _load(self) -> None:
@@ -328,7 +343,7 @@ class _Chip:
         self.flash[FILES_AT:FLASH_SIZE] = board._files
         # A breakpoint on the function that writes to the console, as a debugger would set one.
         address = symbols(path).get("mp_hal_stdout_tx_strn")
-        if address:
+        if address and board.usb is None:
             self.flash[address - uf2.FLASH_BASE : address - uf2.FLASH_BASE + 2] = b"\x00\xbe"
 
     # -- running -----------------------------------------------------------------------------
@@ -352,7 +367,7 @@ class _Chip:
         self.stopped = False
         self._armed_us = NEVER
         self.arm()
-        self._execute(self, TICK_BATCH)
+        self._execute(self, 1)
 
     def arm(self) -> None:
         """Come back at the next event of the world, and soon after the processor has woken up."""
@@ -425,8 +440,11 @@ class _Chip:
     def _watchdog(self) -> None:
         if self.rp2040.watchdog._reason == 1:
             self.board.guarded(self.board.watchdog_bit)
-        self.rp2040.enter_reset(from_watchdog=True)
-        self.rp2040.leave_reset()
+        mcu = self.rp2040
+        mcu.pio = self._pio
+        mcu.enter_reset(from_watchdog=True)
+        mcu.leave_reset()
+        mcu.pio = []
 
     # -- looking inside ------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from rp2040py.peripherals.peripheral import BasePeripheral
 from rp2040py.peripherals.ssi import CMD_BLOCK_ERASE, CMD_PAGE_PROGRAM, CMD_SECTOR_ERASE, RPSSI
+from rp2040py.usb.cdc import USBCDC
 
 DEPTH = 32  # of both FIFOs
 # Bits of a word on the line, 8N1.
@@ -262,6 +263,41 @@ class FlashChip(RPSSI):
     def _done(self) -> None:
         self._write_enabled = False
         self._tx_buffer = bytearray()
+
+
+class UsbConsole(USBCDC):
+    """A computer at the USB socket, with the console open. ``received(data)``: what it printed.
+
+    The emulator's own host answers every question for data at once, with nothing when it has
+    nothing; the processor would never sleep. A real host says nothing then (NAK), and so does this.
+    """
+
+    def __init__(self, usb: Any, received: Callable[[bytes], None]) -> None:
+        super().__init__(usb)
+        self.on_serial_data = received
+        self._asked: tuple[int, int] | None = None
+        self._answer: Callable[[int, int], None] = usb.on_endpoint_read
+        usb.on_endpoint_read = self._endpoint_read
+
+    def _endpoint_read(self, endpoint: int, size: int) -> None:
+        if endpoint == self._out_endpoint and self.tx_fifo.empty:
+            self._asked = (endpoint, size)
+        else:
+            self._answer(endpoint, size)
+
+    def _on_controller_reset(self) -> None:
+        self._asked = None
+        super()._on_controller_reset()
+
+    def type(self, data: bytes) -> int:
+        """Type ``data``; how much of it has gone in. The rest has to be typed later."""
+        room = self.tx_fifo.size - self.tx_fifo.item_count
+        for byte in data[:room]:
+            self.send_serial_byte(byte)
+        if self._asked is not None and not self.tx_fifo.empty:
+            asked, self._asked = self._asked, None
+            self._answer(*asked)
+        return min(room, len(data))
 
 
 class Rosc(BasePeripheral):

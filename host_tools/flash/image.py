@@ -54,6 +54,7 @@ KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 # Strings of the bench's hardware: no image may contain them.
 STAND_IN_MARKS = (b"MOBI_BUS", b"MOBIUNIX")
+_CONFIG = (".h", ".cmake", ".csv")
 SYMBOLS = (
     "mp_hal_stdout_tx_strn", "__GcHeapStart", "__GcHeapEnd", "__StackBottom", "__StackTop",
 )
@@ -333,6 +334,9 @@ def build(tree: Path, board: Path, work: Path, log: Path, jobs: int, version: st
     """Configure and compile; the folder with firmware.elf in it."""
     objects = work / "obj"
     environment = dict(os.environ, SOURCE_DATE_EPOCH=BUILD_TIME, LC_ALL="C", TZ="UTC")
+    if not (tree / ".git").exists():
+        # Or MicroPython would take the name of whatever checkout it lies in.
+        environment.update(MICROPY_GIT_TAG=f"v{version}", MICROPY_GIT_HASH="")
     # No path of this machine in the image. Taken over by cmake when it configures.
     places = ((work, "work"), (objects, "obj"), (tree, "micropython"), (board, "board"))
     flags = " ".join(f"-ffile-prefix-map={path}={name}" for path, name in places)
@@ -350,7 +354,9 @@ def build(tree: Path, board: Path, work: Path, log: Path, jobs: int, version: st
         "-DPICO_NO_PICOTOOL=1", f"-DPython3_EXECUTABLE={sys.executable}",
     ]
     configured = objects / ".configured"
-    stamp = "\n".join([*map(str, configure), flags, str(cross)])
+    # MicroPython's rules do not see every effect of a changed board configuration.
+    config = [sha256(path) for path in sorted(board.iterdir()) if path.suffix in _CONFIG]
+    stamp = "\n".join([*map(str, configure), flags, str(cross), *config])
     if not configured.exists() or configured.read_text() != stamp:
         shutil.rmtree(objects, ignore_errors=True)
         say("configuring ...")
