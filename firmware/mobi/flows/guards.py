@@ -24,6 +24,8 @@ def may_start(t, what):
         raise Refused(t.tr("settlement_open"))
     if not t.session.trusted:
         raise Refused(t.tr("sign_on_first"))
+    if t.journal.read_only:
+        raise Refused(t.tr("journal_read_only"))
     # A void gives money back and fits into what the journal keeps free for it.
     if what != "void" and (
         t.journal.count >= t.settings.get("batch_limit") or t.journal.room < 1

@@ -69,7 +69,7 @@ async def financial(t, title, txn):
     try:
         t.journal.begin(txn)  # rule 1: trace and intent are durable before the first byte leaves
     except JournalFull:
-        raise Refused(t.tr("journal_full"))
+        raise Refused(t.tr("journal_read_only" if t.journal.read_only else "journal_full"))
     try:
         await exchange(t, title, tx.KIND_NAMES[txn.kind], txn)
     except LinkError as error:

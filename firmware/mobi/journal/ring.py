@@ -64,7 +64,13 @@ class Ring(Reader):
         self._close(kind, size, off, self._seed)
         if not self.medium.program(self.head, off, self.view[RECORD:], total):
             self._retire(self.head)
-            self._enter(kind, size, 0)
+            try:
+                self._enter(kind, size, 0)
+            except JournalFull:
+                # The head takes nothing any more, and there is no other: nothing may be written
+                # over what has failed.
+                self.read_only = True
+                raise
             return
         self.off = off + total
         self._apply(kind, self.view[DATA : DATA + size], self.head, off)
