@@ -18,6 +18,7 @@ def parser() -> argparse.ArgumentParser:
     from host_tools import doctor, explain
     from host_tools.acquirer import cli as acquirer
     from host_tools.bench import cli as bench
+    from host_tools.bench import fault_cli as faults
     from host_tools.journal import cli as journal
     from host_tools.measure import cli as measure
 
@@ -27,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"mobi {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     bench.add_parsers(commands)
+    faults.add_parsers(commands)
     acquirer.add_parsers(commands)
     journal.add_parser(commands)
     measure.add_parser(commands)

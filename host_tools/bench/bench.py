@@ -280,6 +280,12 @@ class Bench:
         self.board.power_off()
         self.rig.panel.power_off()
 
+    def disarm(self) -> None:
+        """Forget every fault that waits for its moment: cuts of power and line, lost messages."""
+        for nor in self.rig.flash:
+            nor.disarm()
+        self.line.disarm()
+
     # -- hands ---------------------------------------------------------------------------------
 
     def press(self, *names: str) -> None:

@@ -102,6 +102,10 @@ class Line:
             self._say("mended")
         self.is_cut = False
         self.ber = 0.0
+        self.disarm()
+
+    def disarm(self) -> None:
+        """Forget what waits: a cut after some bytes, faults for the next message."""
         self._cut_at = None
         self._armed.clear()
 

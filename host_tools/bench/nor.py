@@ -313,6 +313,10 @@ class Nor:
         for chip in shared or (self,):
             chip._fuse = fuse
 
+    def disarm(self):
+        """Forget a cut that was ordered and has not come."""
+        self._fuse = None
+
     def _fail(self, address, data):
         fuse = self._fuse or _Fuse(0, "none", None)
         if self._landed is not None:

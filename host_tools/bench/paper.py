@@ -125,6 +125,8 @@ class Paper:
 
     def load_paper(self) -> None:
         """Put in a new roll; call ``advance`` then: it goes on with what it still holds."""
+        if self.paper_is_out and self.printed:
+            self.printed[-1].cut = True  # where the old roll ended, the paper ends
         self._lines_left = None
         self._near_end = False
 

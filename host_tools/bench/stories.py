@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from host_tools.acquirer.cards import TEST_CARDS
+from host_tools.bench import menu
 
 if TYPE_CHECKING:
     from host_tools.bench.bench import Bench
@@ -13,6 +14,8 @@ CARD = "6222021234567890128"  # the test card that is good for everything
 POOR_CARD = next(card.pan for card in TEST_CARDS if card.name == "low")
 PIN = "123456"
 SUPERVISOR = "123456"
+OPERATOR, PASSWORD = "01", "0000"
+SECOND_CARD = TEST_CARDS[1].pan
 
 # Texts of the screens a story waits for: Chinese, English.
 _TEXTS = {
@@ -25,6 +28,7 @@ _TEXTS = {
     "void": ("撤销", "Void"),
     "same": ("有相同交易", "the same"),
     "print_details": ("打印交易明细?", "Print details?"),
+    "settlement_short": ("结算未完成", "Settlement open"),
     "no_paper": ("打印机缺纸", "Out of paper"),
 }
 
@@ -139,3 +143,28 @@ def settle(bench: Bench) -> None:
     bench.wait_for(text(bench, "print_details"), timeout=900)
     bench.press("CANCEL")
     bench.to_idle()
+
+
+def recover(bench: Bench) -> None:
+    """Power and line come back, the operator logs in and does what the terminal asks for, until it
+    is idle. ``Timeout`` when it never is."""
+    bench.line.restore()
+    bench.host.clear_rules()
+    bench.power_on()
+    for _ in range(30):
+        if menu.is_idle(bench):
+            return
+        if menu.is_log_in(bench):
+            for digits in (OPERATOR, PASSWORD):
+                bench.type(digits)
+                bench.press("ENTER")
+        elif bench.shows(text(bench, "print_details")):
+            bench.press("CANCEL")
+        elif menu.is_not_signed_on(bench) or bench.shows(text(bench, "settlement_short")):
+            bench.press("ENTER")
+        else:
+            before = bench.screen()
+            bench.clock.advance(5)
+            if bench.screen() == before:
+                bench.press("CANCEL")
+    bench.wait_until(lambda: menu.is_idle(bench), 0, "the idle screen after a recovery")

@@ -1,17 +1,8 @@
-"""The power-cut ring: only run when it is asked for, ends with the table of what was tried."""
+"""The power-cut ring ends with the table of what was tried."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
-
-HERE = Path(__file__).resolve().parent
-
-
-def pytest_ignore_collect(collection_path, config):
-    """`pytest` alone leaves the ring out; `pytest tests/powercut` runs it."""
-    asked = any("powercut" in str(arg) for arg in config.invocation_params.args)
-    return None if asked else HERE in Path(collection_path).resolve().parents or None
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -1,0 +1,304 @@
+"""A trading day in a storm: random things an operator does, with random faults, from one seed.
+
+    plan = storm.plan(seed=7, steps=30)
+    print(storm.text(plan))          # one line that says everything
+    storm.run(plan, seed=7)          # raises StormError with the shortest line that still fails
+
+A plan is a line of steps; a step is what the operator does, with a fault in front of it or without:
+
+    sale:1250:good power:3:torn+void-last delay:reply:75+sale:300:low settle
+
+After every step the faults end, the terminal is brought back to its idle screen as a person would,
+and the money must be right at both ends. At the end the batch is settled and nothing may be open.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from host_tools.acquirer import TEST_CARDS, TestCard
+from host_tools.bench import invariants, stories
+from host_tools.bench.bench import Bench, Timeout
+from host_tools.bench.sweep import BadPlan, Cut
+
+CARDS = {card.name: card for card in TEST_CARDS}
+# What the acquirer does wrong, by name: parts of a rule for the next money request.
+RULES: dict[str, dict[str, object]] = {
+    "declines": {"code": "51"}, "silent": {"drop": True}, "deaf": {"drop_request": True},
+    "late": {"delay": 75.0}, "slow": {"delay": 20.0}, "cuts": {"cut": 20.0},
+    "after-reversal": {"approve_after_reversal": True}, "bad-mac": {"wrong_mac": True},
+    "no-mac": {"no_mac": True}, "bad-amount": {"wrong_field": (4, "000000000001")},
+    "bad-trace": {"wrong_field": (11, "999999")}, "garbled": {"garble": True},
+    "twice": {"duplicate": True}, "new-keys": {"demand": 3},
+}
+_USUAL = ("good", "second", "rich", "short")
+_GAVE_UP = (Timeout, LookupError)
+
+
+class StormError(AssertionError):
+    """Money is not where it should be; the text ends with the line that shows it again."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: ``do`` is the operator's part, ``fault`` what goes wrong ("" for nothing)."""
+
+    do: str
+    fault: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.fault}+{self.do}" if self.fault else self.do
+
+
+# -- plans -----------------------------------------------------------------------------------------
+
+
+def plan(seed: int, steps: int) -> list[Step]:
+    """The plan of that seed."""
+    dice = random.Random(f"storm {seed}")
+    return [Step(_pick(dice, _DEEDS), _pick(dice, _FAULTS)) for _ in range(steps)]
+
+
+def _pick(dice: random.Random, table: Sequence[tuple[int, Callable[[random.Random], str]]]) -> str:
+    weights = [weight for weight, _ in table]
+    return dice.choices([make for _, make in table], weights)[0](dice)
+
+
+def _amount(dice: random.Random) -> int:
+    return dice.randrange(100, 30000)
+
+
+def _card(dice: random.Random) -> str:
+    return dice.choice(_USUAL) if dice.random() < 0.8 else dice.choice(list(CARDS))
+
+
+_DEEDS: tuple[tuple[int, Callable[[random.Random], str]], ...] = (
+    (10, lambda dice: f"sale:{_amount(dice)}:{_card(dice)}"),
+    (3, lambda dice: "void-last"),
+    (3, lambda dice: f"void:{dice.randrange(1, 5)}"),
+    (3, lambda dice: f"refund:{dice.randrange(1, 5)}:{dice.randrange(100, 5000)}"),
+    (1, lambda dice: f"balance:{_card(dice)}"),
+    (2, lambda dice: "settle"),
+    (1, lambda dice: f"wait:{dice.randrange(1, 400)}"),
+)
+_FAULTS: tuple[tuple[int, Callable[[random.Random], str]], ...] = (
+    (6, lambda dice: ""),
+    (5, lambda dice: f"power:{dice.randrange(12)}:{dice.choice(('torn', 'clean'))}"),
+    (4, lambda dice: f"line:{dice.randrange(400)}"),
+    (1, lambda dice: f"noise:{dice.choice(('0.0001', '0.001', '0.01'))}"),
+    (2, lambda dice: f"drop:{dice.choice(('request', 'reply'))}"),
+    (2, lambda dice: f"delay:{dice.choice(('request', 'reply'))}:{dice.choice((5, 40, 61, 90))}"),
+    (1, lambda dice: f"twice:{dice.choice(('request', 'reply'))}"),
+    (5, lambda dice: f"host:{dice.choice(list(RULES))}"),
+    (1, lambda dice: f"paper:{dice.randrange(40)}"),
+)
+
+
+def text(steps: Sequence[Step]) -> str:
+    """A plan as one line."""
+    return " ".join(str(step) for step in steps)
+
+
+def parse(line: str) -> list[Step]:
+    """The plan in a line; ``BadPlan`` says what it does not understand."""
+    steps = []
+    for word in line.split():
+        fault, _, do = word.rpartition("+")
+        _deed(do)
+        if fault:
+            _fault(fault)
+        steps.append(Step(do, fault))
+    return steps
+
+
+# -- what a word does ---------------------------------------------------------------------
+
+
+def _deed(word: str) -> Callable[[Bench], object]:
+    name, *values = word.split(":")
+    try:
+        if name == "sale":
+            amount, card = int(values[0]), CARDS[values[1]]
+            return lambda bench: stories.sale(bench, amount, card.pan, card.pin)
+        if name == "balance":
+            return lambda bench: _balance(bench, CARDS[values[0]])
+        if name == "void-last" and not values:
+            return _void_last
+        if name == "void":
+            return lambda bench: _void(bench, int(values[0]))
+        if name == "refund":
+            return lambda bench: _refund(bench, int(values[0]), int(values[1]))
+        if name == "settle" and not values:
+            return stories.settle
+        if name == "wait":
+            return lambda bench: bench.clock.advance(int(values[0]))
+    except (IndexError, KeyError, ValueError):
+        pass
+    raise BadPlan(
+        f"{word!r} is nothing an operator does: sale:AMOUNT:CARD, void-last, void:N, "
+        + "refund:N:AMOUNT, balance:CARD, settle, wait:SECONDS (N counts back from the newest sale)"
+    )
+
+
+def _fault(word: str) -> Callable[[Bench], object]:
+    name, *values = word.split(":")
+    try:
+        if name in ("power", "line"):
+            return Cut.parse(word).arm
+        if name == "noise":
+            return lambda bench: bench.line.noise(float(values[0]))
+        if name == "drop":
+            return lambda bench: bench.line.drop_next(values[0])
+        if name == "delay":
+            return lambda bench: bench.line.delay_next(values[0], float(values[1]))
+        if name == "twice":
+            return lambda bench: bench.line.duplicate_next(values[0])
+        if name == "host":
+            rule = RULES[values[0]]
+            return lambda bench: bench.host.rule("money", **rule)
+        if name == "paper":
+            return lambda bench: bench.rig.paper.runs_out_after(int(values[0]))
+    except (IndexError, KeyError, ValueError):
+        pass
+    raise BadPlan(
+        f"{word!r} is no fault: power:N:torn, power:N:clean, line:BYTES, noise:RATE, drop:reply, "
+        + f"delay:reply:SECONDS, twice:reply, paper:LINES, host:NAME with {', '.join(RULES)}"
+    )
+
+
+def _sale_from_the_end(bench: Bench, number: int) -> tuple[object, TestCard]:
+    sales = [txn for txn in bench.journal() if txn.kind == "sale" and txn.rrn]
+    if len(sales) < number:
+        raise LookupError("no such sale")
+    sale = sales[-number]
+    return sale, next(card for card in TEST_CARDS if card.masked == sale.masked_pan)
+
+
+def _void(bench: Bench, number: int) -> None:
+    sale, card = _sale_from_the_end(bench, number)
+    stories.void(bench, sale.trace, card.pan, card.pin)  # type: ignore[attr-defined]
+
+
+def _void_last(bench: Bench) -> None:
+    _, card = _sale_from_the_end(bench, 1)
+    stories.void_last(bench, card.pan, card.pin)
+
+
+def _refund(bench: Bench, number: int, amount: int) -> None:
+    sale, card = _sale_from_the_end(bench, number)
+    stories.refund(bench, sale.rrn, sale.time.strftime("%m%d"), amount, card.pan)  # type: ignore[attr-defined]
+
+
+def _balance(bench: Bench, card: TestCard) -> None:
+    bench.choose(stories.text(bench, "balance"))
+    bench.swipe(card.pan)
+    bench.press("ENTER")
+    bench.type(card.pin)
+    bench.press("ENTER")
+    bench.to_idle()
+
+
+# -- running ---------------------------------------------------------------------
+
+
+@dataclass
+class Day:
+    """What became of a plan: ``broken`` is "" when the money is right, else says what is not."""
+
+    steps: list[Step]
+    done: int
+    transactions: int
+    power_cuts: int
+    virtual_s: float
+    broken: str
+
+
+def play(
+    steps: Sequence[Step], seed: int = 1, board: str = "unix",
+    tell: Callable[[str], None] = lambda text: None,
+) -> Day:
+    """Run the plan once."""
+    day = Day(list(steps), 0, 0, 0, 0.0, "")
+    with Bench(board, seed) as bench:
+        bench.power_on()
+        bench.sign_on()
+        for step in steps:
+            day.broken = _step(bench, step, day)
+            tell(f"{bench.clock.now:%m-%d %H:%M:%S}  {step}  "
+                 + (day.broken.splitlines()[0] if day.broken else "good"))
+            if day.broken:
+                break
+            day.done += 1
+        else:
+            day.broken = _end(bench, day.power_cuts)
+        day.transactions = len(bench.host.ledger().transactions)
+        day.virtual_s = bench.clock.seconds
+    return day
+
+
+def _step(bench: Bench, step: Step, day: Day) -> str:
+    if step.fault:
+        _fault(step.fault)(bench)
+    try:
+        _deed(step.do)(bench)
+    except _GAVE_UP:
+        pass  # it could not be done; what matters is the money
+    day.power_cuts += not bench.powered
+    bench.disarm()
+    if bench.rig.paper.paper_is_out or step.fault.startswith("paper"):
+        bench.rig.load_paper()
+    try:
+        stories.recover(bench)
+    except _GAVE_UP as error:
+        return f"recovery: {error}"
+    return "\n".join([*invariants.found(bench, cuts=day.power_cuts), *bench.crashes])
+
+
+def _end(bench: Bench, cuts: int) -> str:
+    try:
+        stories.sale(bench, 1_00, pan=stories.SECOND_CARD)
+        stories.settle(bench)
+    except _GAVE_UP as error:
+        return f"the last settlement: {error}"
+    return "\n".join([*invariants.found(bench, rest=True, cuts=cuts), *bench.crashes])
+
+
+def shorten(
+    steps: Sequence[Step], seed: int, board: str = "unix",
+    tell: Callable[[str], None] = lambda text: None,
+) -> list[Step]:
+    """The steps of a failing plan without those that it fails without, too."""
+    kept = list(steps)
+    size = max(1, len(kept) // 2)
+    while True:
+        at = 0
+        while at < len(kept):
+            fewer = kept[:at] + kept[at + size:]
+            if play(fewer, seed, board).broken:
+                kept = fewer
+                tell(f"still fails with {len(kept)} steps")
+            else:
+                at += size
+        if size == 1:
+            return kept
+        size //= 2
+
+
+def replay_line(steps: Sequence[Step], seed: int, board: str = "unix") -> str:
+    """What to type to have it again."""
+    where = "" if board == "unix" else f" --board {board}"
+    return f'mobi storm --seed {seed}{where} --plan "{text(steps)}"'
+
+
+def run(
+    steps: Sequence[Step], seed: int = 1, board: str = "unix",
+    tell: Callable[[str], None] = lambda text: None,
+) -> Day:
+    """Run a plan; ``StormError`` with the shortest plan that fails when it fails."""
+    day = play(steps, seed, board, tell)
+    if day.broken:
+        short = shorten(day.steps[: day.done + 1], seed, board, tell)
+        raise StormError(f"{day.broken}\n\nreplay: {replay_line(short, seed, board)}")
+    return day
