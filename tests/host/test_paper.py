@@ -199,7 +199,7 @@ def test_paper_ends_and_the_rest_waits_in_the_printer():
     assert paper.feed(b"4\n") == b""
     paper.load_paper()
     assert paper.advance() == b"\0\0"
-    assert paper.text() == "1\n2\n3\n4"
+    assert paper.receipts == ["1\n2", "3\n4"], "the old roll ended: two pieces of paper"
 
 
 def test_the_rest_can_be_forgotten():
@@ -210,7 +210,7 @@ def test_the_rest_can_be_forgotten():
         paper.feed(command)
         paper.load_paper()
         paper.advance()
-        assert paper.text() == "1"
+        assert paper.receipts == ["1"]
         paper.feed(b"half a line")
         paper.feed(command + b"whole line\n")
         assert paper.text() == "1\nwhole line"
