@@ -499,9 +499,10 @@ class Bench:
         """Walk from the idle screen, or from the menu that is open, to the item ``label``."""
         menu.choose(self, label)
 
-    def measure(self) -> dict[str, float]:
-        """Heap and loop, as the terminal itself measures them."""
-        return {name: float(value) for name, value in self.board.measure().items()}
+    def measure(self) -> dict[str, Any]:
+        """Heap (bytes) and loop (us), as the terminal itself measures them; names are text."""
+        measured = self.board.measure().items()
+        return {name: int(value) if value.isdigit() else value for name, value in measured}
 
     def save(self, folder: str | Path) -> None:
         """Write flash images, paper, screen, trace and how to replay to ``folder``."""
