@@ -173,7 +173,7 @@ def test_reversed_void_leaves_the_sale_standing():
     assert journal.newest_approved().trace == old.trace
 
 
-def test_refunds_are_summed_by_trace_and_reference():
+def test_refunds_are_summed_by_reference():
     journal, nor = fresh()
     sold = complete(journal, amount=1000)
     for amount in (300, 200):
@@ -192,6 +192,26 @@ def test_refunds_are_summed_by_trace_and_reference():
         assert journal.find_rrn(sold.rrn).trace == sold.trace
         assert journal.find_rrn("000000000000") is None
         journal, _ = again(nor)
+
+
+def test_refunds_are_summed_over_batches():
+    journal, nor = fresh()
+    sold = complete(journal, amount=1000)
+    for batch in (2, 3, 4):
+        journal.settle(batch)
+        back = sale(100, kind=tx.REFUND, original_rrn=sold.rrn)
+        journal.begin(back)
+        approve(journal, back)
+        while journal.idle():
+            pass
+        assert journal.refunded(sold.rrn) == 100 * (batch - 1)
+        journal, _ = again(nor)
+        assert journal.refunded(sold.rrn) == 100 * (batch - 1)
+    part = sale(500, kind=tx.REFUND, original_rrn=sold.rrn)
+    journal.begin(part)
+    part.approved_amount = 200
+    approve(journal, part)
+    assert journal.refunded(sold.rrn) == 500
 
 
 def test_settlement_closes_the_batch_and_keeps_it_readable():

@@ -398,28 +398,26 @@ class Journal(Upkeep):
             self._by_ordinal(txn.ordinal, True, history)
         return history
 
-    def refunded(self, original):
-        """分 refunded in this batch against the sale with that trace (int) or RRN (str)."""
+    def refunded(self, rrn):
+        """分 refunded, in any batch, against the sale with that reference number."""
+        if self._rrn[0] != rrn:
+            self.find_rrn(rrn)
+        sale = self._rrn[1]
         total = 0
-        for i in self._refunds():
-            txn = self._by_ordinal(i)
-            if txn is None or txn.state not in (APPROVED, SETTLED):
-                continue
-            name = txn.original_trace if isinstance(original, int) else txn.original_rrn
-            if name == original:
-                total += txn.amount
+        for ordinal in self._refunds_since(sale) if sale is not None else ():
+            txn = self._by_ordinal(ordinal)
+            if txn and txn.original_rrn == rrn and txn.state in (APPROVED, SETTLED):
+                total += txn.value
         return total
 
-    def _refunds(self):
-        # Ordinals of the refunds of the open batch.
+    def _refunds_since(self, ordinal):
+        # Ordinals of the refunds that began in the sector of that transaction or later.
         out = []
-        for place in range(self._place_of_ordinal(self._batch_start), self.length):
+        for place in range(self._place_of_ordinal(ordinal), self.length):
             s = self.chain[place]
             for _ in self._walk(s, 0, self._sector_end(s), False):
-                if self.w_kind == INTENT:
-                    ordinal = self._word()
-                    if self._word(1) >> 16 == REFUND and self._age(ordinal) <= self.count:
-                        out.append(ordinal)
+                if self.w_kind == INTENT and self._word(1) >> 16 == REFUND:
+                    out.append(self._word())
         return out
 
     # -- the batch -----------------------------------------------------------------------------
