@@ -27,6 +27,17 @@ def pytest_sessionstart(session):
     screens.begin(session.config)
 
 
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--mobi-board") == "unix":
+        return
+    for item in items:
+        only = item.get_closest_marker("unix_only")
+        if only is not None:
+            item.add_marker(pytest.mark.skip(reason=f"unix board only: {only.args[0]}"))
+        # An emulated second of computing takes most of a minute.
+        item.add_marker(pytest.mark.timeout(1800), append=False)
+
+
 class MicroPythonFile(pytest.File):
     """One file of tests/firmware; its functions are run by one MicroPython process."""
 

@@ -7,7 +7,6 @@ every other board. Time is the emulated chip's time: computing takes as long as 
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from functools import cache, partial
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from host_tools.bench import wiring
 from host_tools.bench.kernel import NEVER, Kernel
 from host_tools.bench.nor import SECTOR, PowerCut
-from host_tools.flash import uf2
+from host_tools.flash import image, uf2
 from host_tools.places import ROOT
 
 if TYPE_CHECKING:
@@ -56,12 +55,6 @@ def _image(path: Path, changed: int) -> bytes:
     return uf2.flash_image(path.read_bytes())
 
 
-def symbols(path: Path) -> dict[str, int]:
-    """Addresses in the image, from the facts its build wrote beside it; empty without them."""
-    facts = path.with_suffix(".json")
-    return json.loads(facts.read_text(encoding="utf-8"))["symbols"] if facts.exists() else {}
-
-
 class PicoBoard:
     """A terminal on an emulated Pico. It runs only while ``run`` is being called.
 
@@ -76,7 +69,7 @@ class PicoBoard:
         kernel: Kernel,
         rig: Rig,
         log: Path,
-        image: Path | None = None,
+        image_file: Path | None = None,
         usb: Callable[[bytes], None] | None = None,
     ) -> None:
         try:
@@ -86,7 +79,7 @@ class PicoBoard:
         self.kernel = kernel
         self.rig = rig
         self.log = log
-        self.image = image or image_path()
+        self.image = image_file or image_path()
         self.usb = usb
         self.powered = False
         self.halted = False  # the firmware ended or hangs; only the watchdog can help
@@ -330,8 +323,8 @@ class _Chip:
     def _load(self) -> None:
         board = self.board
         path = board.image
-        image = _image(path, path.stat().st_mtime_ns)
-        self.flash[: len(image)] = image
+        firmware = _image(path, path.stat().st_mtime_ns)
+        self.flash[: len(firmware)] = firmware
         for region, start in ((wiring.JOURNAL, JOURNAL_AT), (wiring.VAULT, VAULT_AT)):
             nor = board.rig.flash[region]
             view = bytearray(nor.size)
@@ -342,7 +335,8 @@ class _Chip:
             self.flash[start : start + nor.size] = bytes(view)
         self.flash[FILES_AT:FLASH_SIZE] = board._files
         # A breakpoint on the function that writes to the console, as a debugger would set one.
-        address = symbols(path).get("mp_hal_stdout_tx_strn")
+        symbols = image.facts_of(path).get("symbols", {})
+        address = symbols.get("mp_hal_stdout_tx_strn")
         if address and board.usb is None:
             self.flash[address - uf2.FLASH_BASE : address - uf2.FLASH_BASE + 2] = b"\x00\xbe"
 
@@ -459,6 +453,13 @@ class _Chip:
         self.board.printed(data.decode("utf-8", "replace").replace("\r\n", "\n"))
         registers[0] = size
         registers[15] = registers[14] & ~1
+
+    def hang(self) -> None:
+        """Let the processor do nothing any more: ``wfe`` in a loop, at the end of the flash's
+        lower half, where no firmware is."""
+        at = STORAGE - 4
+        self.flash[at : at + 4] = b"\x20\xbf\xfd\xe7"
+        self._core.registers[15] = uf2.FLASH_BASE + at
 
     def stack_used(self) -> int:
         """How far the stack has ever grown since power-on, in bytes: RAM was zero before."""

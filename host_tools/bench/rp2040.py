@@ -272,7 +272,7 @@ class UsbConsole(USBCDC):
     nothing; the processor would never sleep. A real host says nothing then (NAK), and so does this.
     """
 
-    def __init__(self, usb: Any, received: Callable[[bytes], None]) -> None:
+    def __init__(self, usb: Any, received: Callable[[bytes | bytearray], None]) -> None:
         super().__init__(usb)
         self.on_serial_data = received
         self._asked: tuple[int, int] | None = None

@@ -308,6 +308,25 @@ def _unpack_deb(path: Path, target: Path) -> None:
         at += 60 + size + size % 2
 
 
+def sources_digest(root: Path) -> str:
+    """A checksum of everything under ``root`` that decides what is in the image."""
+    digest = hashlib.sha256()
+    for folder in (root / "firmware", root / BOARD):
+        for path in sorted(folder.rglob("*")):
+            if path.suffix in (".py", *_CONFIG):
+                data = path.read_bytes()
+                digest.update(f"{path.relative_to(root).as_posix()} {len(data)}\n".encode())
+                digest.update(data)
+    return digest.hexdigest()
+
+
+def facts_of(image: Path) -> dict[str, Any]:
+    """What the build wrote about an image; {} where nothing lies beside it."""
+    path = image.with_suffix(".json")
+    facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return facts
+
+
 def micropython_version(tree: Path) -> str:
     """The version of a MicroPython tree, such as 1.25.0."""
     try:
@@ -477,6 +496,7 @@ def make(
         tree = unpack(archives, work)
         version = micropython_version(tree)
         made_of = {name: f"{path.name} {sha256(path)}" for name, path in archives.items()}
+    digest = sources_digest(root)
     sources = frozen_sources(tree, board)
     objects = build(tree, board, work, log, jobs, version)
     elf = read_elf(objects / "firmware.elf")
@@ -496,6 +516,7 @@ def make(
         "micropython": version,
         "compiler": compiler,
         "made_of": made_of,
+        "sources": digest,
         "bytes": len(elf.image),
         "room": ROOM,
         "sha256": hashlib.sha256(file).hexdigest(),
