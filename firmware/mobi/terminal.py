@@ -311,8 +311,7 @@ class Terminal:
     async def _once(self):
         if self.session.operator == NOBODY:
             await session.log_in(self)
-            while self.findings:
-                await self.ui.message(self.tr("service"), self.findings.pop(0), beep=True)
+            await service.tell(self)
             if not session.is_administrator(self):
                 if not self.session.trusted:
                     await self._do("sign_on")

@@ -5,6 +5,11 @@ vault is lost has no passwords either: then whoever stands before it may begin a
 is nothing left that a password could protect, and the journal is not touched.
 """
 
+import struct
+from binascii import crc32
+
+from micropython import const
+
 from mobi import audit
 from mobi.access import ADMINISTRATOR
 from mobi.flows import admin, session
@@ -13,8 +18,12 @@ from mobi.ui.dialogs import Leave
 from mobi.ui.text import spread, wrap
 
 # Where numbers go on after the journal was lost: well behind anything that was used before.
-_SKIP = 2000
-_TRACES = 999999
+_SKIP = const(2000)
+_TRACES = const(999999)
+# Numbers that a hole in the journal may have swallowed: what fits into the rest of a sector.
+_SKIP_HOLE = const(40)
+# Where the vault keeps which damage of the journal the operator has been told about.
+_TOLD = b"x"
 
 
 async def repair(t, found, verdict):
@@ -96,7 +105,9 @@ def findings(t, found, verdict):
     if found == t.vault.DAMAGED:
         out.append(t.tr("vault_damaged"))
     if verdict.damage:
-        out.append(t.tr("journal_damaged") % len(verdict.damage))
+        if t.vault.get(_TOLD) != _mark(verdict.damage):
+            out.append(t.tr("journal_damaged") % len(verdict.damage))
+            _skip_numbers(t)
     elif verdict.usable and verdict.name == "repaired":
         out.append(t.tr("journal_repaired"))
     if t.journal.read_only:
@@ -107,6 +118,30 @@ def findings(t, found, verdict):
     if died:
         out.append(t.tr("restarted") + "\n" + died)
     return out
+
+
+def _skip_numbers(t):
+    # The host may have seen numbers that the journal does not know any more.
+    if not t.journal.read_only:
+        for _ in range(_SKIP_HOLE):
+            t.journal.take_trace()
+
+
+def _mark(damage):
+    mark = 0
+    for sector, offset in damage:
+        mark = crc32(struct.pack("<HH", sector, offset), mark)
+    return struct.pack("<I", mark)
+
+
+async def tell(t):
+    """Tell the operator what was found, each thing once."""
+    while t.findings:
+        await t.ui.message(t.tr("service"), t.findings[0], beep=True)
+        t.findings.pop(0)
+    damage = t.journal.damage
+    if damage and t.vault.get(_TOLD) != _mark(damage):
+        t.vault.put(_TOLD, _mark(damage))
 
 
 def death(t):
