@@ -29,7 +29,7 @@ from host_tools.bench import boards, menu, provisioning, states, wiring
 from host_tools.bench.kernel import Kernel
 from host_tools.bench.keypad import NoSuchKey
 from host_tools.bench.line import HostEnd
-from host_tools.bench.nor import Nor
+from host_tools.bench.nor import MODES, Nor
 from host_tools.bench.outside import Outside, Port, Pty, SerialPort
 from host_tools.bench.rig import HOLD_US, Rig
 
@@ -265,17 +265,21 @@ class Bench:
         if self.board.halted:
             raise Timeout(self._report("the terminal to boot", 0))
 
-    def power_cut(self, at_flash_op: int | None = None, torn: bool = True) -> None:
+    def power_cut(self, at_flash_op: int | None = None, torn: bool | str = True) -> None:
         """Cut the power now, or at the n-th flash operation from now (0 is the next one).
 
-        ``torn``: the operation is cut in its middle and leaves what a real chip leaves; otherwise
-        it does not begin. ``power_on`` brings the terminal back. While the power is off, keys and
-        cards do nothing, and a wait ends at once. ``power_cut()`` forgets a cut that waits.
+        ``torn``: the operation is cut in its middle and leaves what a real chip leaves, by the
+        seed or in one of the ways of `nor.MODES` by name; false: it does not begin. ``power_on``
+        brings the terminal back. While the power is off, keys and cards do nothing, and a wait
+        ends at once. ``power_cut()`` forgets a cut that waits.
         """
         if at_flash_op is not None:
             if at_flash_op < 0:
                 raise WrongUse(f"power_cut(at_flash_op={at_flash_op}): 0 is the next operation")
-            self.rig.flash[0].cut_after(at_flash_op, torn, shared=self.rig.flash)
+            if isinstance(torn, str) and torn not in MODES:
+                raise WrongUse(f"power_cut(torn={torn!r}): True, False or one of {MODES}")
+            mode = torn if isinstance(torn, str) else None
+            self.rig.flash[0].cut_after(at_flash_op, bool(torn), self.rig.flash, mode)
             return
         self.board.power_off()
         self.rig.panel.power_off()

@@ -6,12 +6,18 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from itertools import groupby
 
-from host_tools.bench import storm, sweep
+from host_tools.bench import boards, storm, sweep
+from host_tools.bench.nor import MODES
 from host_tools.bench.sweep import BadPlan, Cut, Result
 from host_tools.cli import UserError
 from host_tools.micropython import NoMicroPython
+
+_ROW = "{:<30} {:<30} {:<30} {}"
 
 
 def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -25,20 +31,24 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
                     + "each the money must be right at both ends. Exit code 1 when it is not.\n\n"
                     + f"stories:\n{told}")
     one.add_argument("story", nargs="+", metavar="STORY", help="one of those above, or all")
-    one.add_argument("--power", action="store_true", help="only cuts of the power")
-    one.add_argument("--line", action="store_true", help="only cuts of the line")
+    what = one.add_mutually_exclusive_group()
+    what.add_argument("--power", action="store_true", help="only cuts of the power")
+    what.add_argument("--line", action="store_true", help="only cuts of the line")
+    what.add_argument("--only", metavar="CUT", help="one cut, like power:3:torn or line:217")
+    one.add_argument("--all-ways", action="store_true",
+                     help="cut the power in every way a flash operation can be hit")
     one.add_argument("--bytes", action="store_true", help="cut the line at every byte")
-    one.add_argument("--only", metavar="CUT", help="one cut, like power:3:torn or line:217")
+    one.add_argument("--thin", type=_count, default=1, metavar="N",
+                     help="behind the 8th flash operation take only every N-th (1)")
     _common(one)
     one.set_defaults(run=_sweep)
     many = commands.add_parser(
         "storm", help="random trading days with random faults; the money must be right",
         description="Makes up days from seeds: what the operator does and what fails, checks the "
                     + "money after every step, and shortens what fails to one line.")
-    many.add_argument("--days", type=int, default=1, help="how many, with seeds upwards (1)")
-    many.add_argument("--steps", type=int, default=30, help="of a day (30)")
+    many.add_argument("--days", type=_count, default=1, help="how many, with seeds upwards (1)")
+    many.add_argument("--steps", type=_count, default=30, help="of a day (30)")
     many.add_argument("--plan", metavar="LINE", help="play this plan instead of a random one")
-    many.add_argument("--quiet", action="store_true", help="do not tell each step")
     _common(many)
     many.set_defaults(run=_storm)
 
@@ -46,8 +56,17 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="everything random comes from it (1)")
     parser.add_argument("--board", default="unix", help="what the firmware runs on (unix)")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1,
+    parser.add_argument("--jobs", type=_count, default=os.cpu_count() or 1,
                         help="processes at the same time (%(default)s)")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
+    return int(text)
+
+
+# -- sweep -----------------------------------------------------------------------------------------
 
 
 def _sweep(args: argparse.Namespace) -> int:
@@ -58,62 +77,94 @@ def _sweep(args: argparse.Namespace) -> int:
     try:
         only = [Cut.parse(args.only)] if args.only else None
         broken = sum(_sweep_one(name, args, only) for name in names)
-    except (NoMicroPython, BadPlan, ValueError) as error:
+    except (NoMicroPython, BadPlan, boards.NoSuchBoard) as error:
         raise UserError(str(error)) from error
     return 1 if broken else 0
 
 
 def _sweep_one(name: str, args: argparse.Namespace, only: Sequence[Cut] | None) -> int:
     began = time.monotonic()
-    if only is None:
+    cuts = only
+    if cuts is None:
         size = sweep.Sweep(sweep.STORIES[name], args.seed, args.board).measure()
-        cuts = size.cuts(args.power or not args.line, args.line or not args.power, args.bytes)
-        frames = len(size.frame_ends)
-        print(f"{name}: {sweep.STORIES[name].text}; {size.flash_ops} flash operations, {frames} "
-              + f"frames, {len(cuts)} cuts")
-    else:
-        cuts = list(only)
-    print(f"{'cut':<16} {'the terminal says':<36} {'the host says':<36}")
-    results = []
-    for result in sweep.run_all(name, cuts, args.seed, args.board, args.jobs):
-        results.append(result)
-        print(f"{result.cut!s:<16} {result.here:<36} {result.there:<36} "
-              + ("BROKEN" if result.wrong else "good"), flush=True)
-        if result.wrong:
-            _explain(name, result, args)
-    bad = sum(bool(result.wrong) for result in results)
-    print(f"{name}: {len(results)} cuts, {bad} broken, {time.monotonic() - began:.0f} s\n")
+        how = ("clean", "torn") if not args.all_ways else ("clean", *MODES[1:])
+        cuts = size.cuts(not args.line, not args.power, how=how, every_byte=args.bytes,
+                         thin=args.thin)
+        print(f"{name}: {sweep.STORIES[name].text}; {size.flash_ops} flash operations and "
+              + f"{len(size.frame_ends)} frames, cut in {len(cuts)} ways")
+    print(_ROW.format("cut", "then the terminal has", "and the host", "").rstrip())
+    results = sweep.run_all(name, cuts, args.seed, args.board, args.jobs)
+    bad = 0
+    for (here, there, wrong), same in groupby(
+        _counted(results, len(cuts)), lambda result: (result.here, result.there, result.wrong)
+    ):
+        group = [result.cut for result in same]
+        which = str(group[0]) if len(group) == 1 else f"{group[0]} to {group[-1]}"
+        print(_ROW.format(which, here, there, "BROKEN" if wrong else "good"), flush=True)
+        if wrong:
+            bad += len(group)
+            _explain(name, group[0], wrong, args)
+    print(f"{name}: {len(cuts)} cuts, {bad} broken, {time.monotonic() - began:.0f} s\n")
     return bad
 
 
-def _explain(name: str, result: Result, args: argparse.Namespace) -> None:
-    for text in result.wrong:
+def _counted(results: Iterable[Result], total: int) -> Iterator[Result]:
+    # With a counter on the console, as equal results come out as one line only when they end.
+    shown = sys.stderr.isatty()
+    for number, result in enumerate(results, 1):
+        if shown:
+            print(f"\r{number} of {total}\r", end="", file=sys.stderr, flush=True)
+        yield result
+
+
+def _explain(name: str, cut: Cut, wrong: Sequence[str], args: argparse.Namespace) -> None:
+    for text in wrong:
         print(f"    {text}")
     where = "" if args.board == "unix" else f" --board {args.board}"
-    print(f"    replay: mobi sweep {name} --seed {args.seed}{where} --only {result.cut}")
+    print(f"    replay: mobi sweep {name} --seed {args.seed}{where} --only {cut}")
+
+
+# -- storm -----------------------------------------------------------------------------------------
 
 
 def _storm(args: argparse.Namespace) -> int:
     try:
-        given = storm.parse(args.plan) if args.plan else None
-    except BadPlan as error:
+        if args.plan is not None:
+            print(_tell_day(args.seed, storm.parse(args.plan), args.board, _tell))
+        elif args.days == 1:
+            print(_tell_day(args.seed, storm.plan(args.seed, args.steps), args.board, _tell))
+        else:
+            _storms(args)
+    except storm.StormError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except (NoMicroPython, BadPlan, boards.NoSuchBoard) as error:
         raise UserError(str(error)) from error
-
-    def tell(text: str) -> None:
-        if not args.quiet:
-            print(f"  {text}", flush=True)
-
-    for seed in range(args.seed, args.seed + (1 if given else args.days)):
-        steps = storm.plan(seed, args.steps) if given is None else given
-        began = time.monotonic()
-        try:
-            day = storm.run(steps, seed, args.board, tell)
-        except storm.StormError as error:
-            print(error, file=sys.stderr)
-            return 1
-        except (NoMicroPython, ValueError) as error:
-            raise UserError(str(error)) from error
-        print(f"seed {seed}: {day.done} steps, {day.transactions} transactions, "
-              + f"{day.power_cuts} power cuts, {day.virtual_s / 60:.0f} minutes of the terminal's "
-              + f"time in {time.monotonic() - began:.1f} s: the money is right", flush=True)
     return 0
+
+
+def _storms(args: argparse.Namespace) -> None:
+    day = partial(_planned_day, steps=args.steps, board=args.board)
+    with ProcessPoolExecutor(args.jobs) as pool:
+        for text in pool.map(day, range(args.seed, args.seed + args.days)):
+            print(text, flush=True)
+
+
+def _planned_day(seed: int, steps: int, board: str) -> str:
+    return _tell_day(seed, storm.plan(seed, steps), board, lambda text: None)
+
+
+def _tell_day(
+    seed: int, steps: Sequence[storm.Step], board: str, tell: storm.Tell
+) -> str:
+    began = time.monotonic()
+    day = storm.run(steps, seed, board, tell)
+    return (
+        f"seed {seed}: {day.done} steps, {day.transactions} transactions, {day.power_cuts} power "
+        + f"cuts, {day.virtual_s / 60:.0f} minutes of the terminal's time in "
+        + f"{time.monotonic() - began:.1f} s: the money is right"
+    )
+
+
+def _tell(text: str) -> None:
+    print(f"  {text}", flush=True)

@@ -8,9 +8,12 @@
     def test_settings(make_bench):
         bench = make_bench(settings={"copies": 1})
 
+    def test_every_cut(sweep):
+        sweep(lambda bench: stories.sale(bench, 50_00))
+
 Installed with the package; nothing to register. When a test fails, the folder of its benches is
 kept and named in the report, with screen, paper, flash images and trace in it. `--mobi-board`
-chooses the board ("unix" by default), `--mobi-seed` the seed.
+chooses the board ("unix" by default), `--mobi-seed` the seed, `--mobi-cut` the one cut of a sweep.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ import pytest
 
 if TYPE_CHECKING:
     from host_tools.bench import Bench
+    from host_tools.bench.sweep import Result
 
 _REPORT = pytest.StashKey[bool]()
 
@@ -31,6 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("mobi", "payment terminal bench")
     group.addoption("--mobi-board", default="unix", help="board the benches run on")
     group.addoption("--mobi-seed", type=int, default=1, help="seed of the benches")
+    group.addoption("--mobi-cut", metavar="CUT", help="sweeps make only this cut: power:3:torn")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -79,3 +84,34 @@ def make_bench(
 def bench(make_bench: Callable[..., Bench]) -> Bench:
     """A bench with a provisioned terminal that is switched off."""
     return make_bench()
+
+
+@pytest.fixture
+def sweep(request: pytest.FixtureRequest) -> Callable[..., list[Result]]:
+    """Tells a story with power and line cut at every place and checks the money each time.
+
+    ``sweep(act, prepare=None, power=True, line=True, thin=1, **options)``: see `Story`,
+    `Size.cuts` and `Sweep` in ``host_tools.bench.sweep``.
+    """
+    from host_tools.bench.sweep import Cut, Story, Sweep, SweepError, check
+
+    board = request.config.getoption("--mobi-board")
+    seed = request.config.getoption("--mobi-seed")
+    only = request.config.getoption("--mobi-cut")
+
+    def run(
+        act: Callable[[Bench], object], prepare: Callable[[Bench], object] | None = None, *,
+        power: bool = True, line: bool = True, thin: int = 1, **options: Any,
+    ) -> list[Result]:
+        name = request.node.nodeid
+        story = Story(name, act, prepare or (lambda bench: None))
+        how = {"seed": seed, "board": board, **options}
+        cuts = [Cut.parse(only)] if only else Sweep(story, **how).measure().cuts(
+            power, line, thin=thin)
+        try:
+            return check(story, cuts, **how)
+        except SweepError as error:
+            again = f"pytest '{name}' --mobi-board {board} --mobi-seed {seed} --mobi-cut CUT"
+            raise SweepError(f"{error}\nreplay one of them: {again}") from None
+
+    return run

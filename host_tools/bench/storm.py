@@ -17,11 +17,16 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from host_tools.acquirer import TEST_CARDS, TestCard
 from host_tools.bench import invariants, stories
 from host_tools.bench.bench import Bench, Timeout
+from host_tools.bench.line import MESSAGES
 from host_tools.bench.sweep import BadPlan, Cut
+
+if TYPE_CHECKING:
+    from host_tools.journal import Transaction
 
 CARDS = {card.name: card for card in TEST_CARDS}
 # What the acquirer does wrong, by name: parts of a rule for the next money request.
@@ -33,6 +38,7 @@ RULES: dict[str, dict[str, object]] = {
     "bad-trace": {"wrong_field": (11, "999999")}, "garbled": {"garble": True},
     "twice": {"duplicate": True}, "new-keys": {"demand": 3},
 }
+Tell = Callable[[str], None]
 _USUAL = ("good", "second", "rich", "short")
 _GAVE_UP = (Timeout, LookupError)
 
@@ -116,59 +122,118 @@ def parse(line: str) -> list[Step]:
 # -- what a word does ---------------------------------------------------------------------
 
 
-def _deed(word: str) -> Callable[[Bench], object]:
+Deed = Callable[[Bench], object]
+
+
+def _deed(word: str) -> Deed:
     name, *values = word.split(":")
     try:
-        if name == "sale":
-            amount, card = int(values[0]), CARDS[values[1]]
-            return lambda bench: stories.sale(bench, amount, card.pan, card.pin)
-        if name == "balance":
-            return lambda bench: _balance(bench, CARDS[values[0]])
-        if name == "void-last" and not values:
-            return _void_last
-        if name == "void":
-            return lambda bench: _void(bench, int(values[0]))
-        if name == "refund":
-            return lambda bench: _refund(bench, int(values[0]), int(values[1]))
-        if name == "settle" and not values:
-            return stories.settle
-        if name == "wait":
-            return lambda bench: bench.clock.advance(int(values[0]))
-    except (IndexError, KeyError, ValueError):
-        pass
-    raise BadPlan(
-        f"{word!r} is nothing an operator does: sale:AMOUNT:CARD, void-last, void:N, "
-        + "refund:N:AMOUNT, balance:CARD, settle, wait:SECONDS (N counts back from the newest sale)"
-    )
+        made = _DEED_WORDS[name](*values)
+    except (KeyError, TypeError, ValueError):
+        raise BadPlan(
+            f"{word!r} is nothing an operator does: sale:AMOUNT:CARD, void-last, void:N, "
+            + "refund:N:AMOUNT, balance:CARD, settle, wait:SECONDS (N counts back from the newest "
+            + "sale, amounts are 分)"
+        ) from None
+    return made
 
 
-def _fault(word: str) -> Callable[[Bench], object]:
+def _fault(word: str) -> Deed:
     name, *values = word.split(":")
     try:
         if name in ("power", "line"):
             return Cut.parse(word).arm
-        if name == "noise":
-            return lambda bench: bench.line.noise(float(values[0]))
-        if name == "drop":
-            return lambda bench: bench.line.drop_next(values[0])
-        if name == "delay":
-            return lambda bench: bench.line.delay_next(values[0], float(values[1]))
-        if name == "twice":
-            return lambda bench: bench.line.duplicate_next(values[0])
-        if name == "host":
-            rule = RULES[values[0]]
-            return lambda bench: bench.host.rule("money", **rule)
-        if name == "paper":
-            return lambda bench: bench.rig.paper.runs_out_after(int(values[0]))
-    except (IndexError, KeyError, ValueError):
-        pass
-    raise BadPlan(
-        f"{word!r} is no fault: power:N:torn, power:N:clean, line:BYTES, noise:RATE, drop:reply, "
-        + f"delay:reply:SECONDS, twice:reply, paper:LINES, host:NAME with {', '.join(RULES)}"
-    )
+        made = _FAULT_WORDS[name](*values)
+    except (KeyError, TypeError, ValueError):
+        raise BadPlan(
+            f"{word!r} is no fault: power:N:torn, power:N:clean, line:BYTES, noise:RATE, "
+            + "drop:reply, delay:reply:SECONDS, twice:reply (or request), paper:LINES, "
+            + f"host:NAME with {', '.join(RULES)}"
+        ) from None
+    return made
 
 
-def _sale_from_the_end(bench: Bench, number: int) -> tuple[object, TestCard]:
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError(text)
+    return int(text)
+
+
+def _message(text: str) -> str:
+    if text not in MESSAGES:
+        raise ValueError(text)
+    return text
+
+
+def _sale_word(amount: str, card: str) -> Deed:
+    fen, pan, pin = _number(amount), CARDS[card].pan, CARDS[card].pin
+    return lambda bench: stories.sale(bench, fen, pan, pin)
+
+
+def _void_word(number: str) -> Deed:
+    n = _number(number)
+    return lambda bench: _void(bench, n)
+
+
+def _refund_word(number: str, amount: str) -> Deed:
+    n, fen = _number(number), _number(amount)
+    return lambda bench: _refund(bench, n, fen)
+
+
+def _balance_word(card: str) -> Deed:
+    found = CARDS[card]
+    return lambda bench: _balance(bench, found)
+
+
+def _wait_word(seconds: str) -> Deed:
+    time = _number(seconds)
+    return lambda bench: bench.clock.advance(time)
+
+
+def _noise_word(rate: str) -> Deed:
+    ber = float(rate)
+    if not 0 <= ber <= 0.5:
+        raise ValueError(rate)
+    return lambda bench: bench.line.noise(ber)
+
+
+def _delay_word(what: str, seconds: str) -> Deed:
+    message, time = _message(what), _number(seconds)
+    return lambda bench: bench.line.delay_next(message, time)
+
+
+def _drop_word(what: str) -> Deed:
+    message = _message(what)
+    return lambda bench: bench.line.drop_next(message)
+
+
+def _twice_word(what: str) -> Deed:
+    message = _message(what)
+    return lambda bench: bench.line.duplicate_next(message)
+
+
+def _host_word(name: str) -> Deed:
+    rule = RULES[name]
+    return lambda bench: bench.host.rule("money", **rule)
+
+
+def _paper_word(lines: str) -> Deed:
+    left = _number(lines)
+    return lambda bench: bench.rig.paper.runs_out_after(left)
+
+
+_DEED_WORDS: dict[str, Callable[..., Deed]] = {
+    "sale": _sale_word, "void-last": lambda: _void_last, "void": _void_word,
+    "refund": _refund_word, "balance": _balance_word, "settle": lambda: stories.settle,
+    "wait": _wait_word,
+}
+_FAULT_WORDS: dict[str, Callable[..., Deed]] = {
+    "noise": _noise_word, "drop": _drop_word, "delay": _delay_word, "twice": _twice_word,
+    "host": _host_word, "paper": _paper_word,
+}
+
+
+def _sale_from_the_end(bench: Bench, number: int) -> tuple[Transaction, TestCard]:
     sales = [txn for txn in bench.journal() if txn.kind == "sale" and txn.rrn]
     if len(sales) < number:
         raise LookupError("no such sale")
@@ -178,7 +243,7 @@ def _sale_from_the_end(bench: Bench, number: int) -> tuple[object, TestCard]:
 
 def _void(bench: Bench, number: int) -> None:
     sale, card = _sale_from_the_end(bench, number)
-    stories.void(bench, sale.trace, card.pan, card.pin)  # type: ignore[attr-defined]
+    stories.void(bench, sale.trace, card.pan, card.pin)
 
 
 def _void_last(bench: Bench) -> None:
@@ -188,7 +253,7 @@ def _void_last(bench: Bench) -> None:
 
 def _refund(bench: Bench, number: int, amount: int) -> None:
     sale, card = _sale_from_the_end(bench, number)
-    stories.refund(bench, sale.rrn, sale.time.strftime("%m%d"), amount, card.pan)  # type: ignore[attr-defined]
+    stories.refund(bench, sale.rrn, sale.time.strftime("%m%d"), amount, card.pan)
 
 
 def _balance(bench: Bench, card: TestCard) -> None:
@@ -217,7 +282,7 @@ class Day:
 
 def play(
     steps: Sequence[Step], seed: int = 1, board: str = "unix",
-    tell: Callable[[str], None] = lambda text: None,
+    tell: Tell = lambda text: None,
 ) -> Day:
     """Run the plan once."""
     day = Day(list(steps), 0, 0, 0, 0.0, "")
@@ -267,7 +332,7 @@ def _end(bench: Bench, cuts: int) -> str:
 
 def shorten(
     steps: Sequence[Step], seed: int, board: str = "unix",
-    tell: Callable[[str], None] = lambda text: None,
+    tell: Tell = lambda text: None,
 ) -> list[Step]:
     """The steps of a failing plan without those that it fails without, too."""
     kept = list(steps)
@@ -294,7 +359,7 @@ def replay_line(steps: Sequence[Step], seed: int, board: str = "unix") -> str:
 
 def run(
     steps: Sequence[Step], seed: int = 1, board: str = "unix",
-    tell: Callable[[str], None] = lambda text: None,
+    tell: Tell = lambda text: None,
 ) -> Day:
     """Run a plan; ``StormError`` with the shortest plan that fails when it fails."""
     day = play(steps, seed, board, tell)

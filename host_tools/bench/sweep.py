@@ -1,63 +1,78 @@
 """The cut sweep: a story is run once for every place where power or line can be cut.
 
+    sweep = Sweep(Story("a sale", lambda b: stories.sale(b, 50_00)))
+    for cut in sweep.measure().cuts():
+        result = sweep.run(cut)
+        assert not result.wrong, result
+
 A dry run counts the flash operations and the bytes on the line. Then the same story runs again
-from the same start, once for each cut; afterwards power and line come back, the operator logs in,
-makes one more sale and settles, and the money must be right at both ends
-(`host_tools.bench.invariants`). A failure prints the one line that runs it again.
+from the same start, once for each cut; afterwards power and line come back, the operator logs in
+and makes one more sale, which must find nothing left to reverse, and settles, after which nothing
+may be open. The money must be right at both ends (`host_tools.bench.invariants`).
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from host_tools.bench import invariants, stories
 from host_tools.bench.bench import Bench, Timeout
+from host_tools.bench.nor import MODES
 from host_tools.bench.states import Snapshot
 
 if TYPE_CHECKING:
     from host_tools.journal import Transaction
 
 LAST_SALE = 1_00  # 分, the sale after the recovery
-_CUT = re.compile(r"(power:(?P<op>\d+):(?P<how>torn|clean))|(line:(?P<bytes>\d+))")
+HOW = ("clean", "torn", *MODES[1:])
+_CUT = re.compile(rf"(power:(?P<op>\d+):(?P<how>{'|'.join(HOW)}))|(line:(?P<bytes>\d+))")
+# Behind so many flash operations a story is over and the terminal tidies up.
+_DENSE = 8
 
 
 class BadPlan(ValueError):
     """The text is no cut; it says what one looks like."""
 
 
+class SweepError(AssertionError):
+    """After some cuts the money is not where it should be; the text lists them."""
+
+
 @dataclass(frozen=True)
 class Cut:
     """Where power or line is cut. ``at``: the n-th flash operation of the story (0 is the first),
-    or the number of bytes, both ways together, that still come through. ``torn``: the flash
-    operation is hit in its middle; else it does not begin."""
+    or the number of bytes, both ways together, that still come through. ``how`` the operation is
+    hit: "clean", it does not begin; "torn", it leaves what a real chip leaves, by the seed; or one
+    of the ways of `nor.MODES` by name."""
 
     kind: str  # "power" or "line"
     at: int
-    torn: bool = False
+    how: str = ""
 
     def __str__(self) -> str:
-        how = (":torn" if self.torn else ":clean") if self.kind == "power" else ""
-        return f"{self.kind}:{self.at}{how}"
+        return f"{self.kind}:{self.at}" + (f":{self.how}" if self.how else "")
 
     @classmethod
     def parse(cls, text: str) -> Cut:
         """The cut that ``str`` gives as ``text``."""
         match = _CUT.fullmatch(text)
         if match is None:
-            raise BadPlan(f"{text!r}: a cut is power:N:torn, power:N:clean or line:BYTES")
+            raise BadPlan(f"{text!r} is no cut: power:N:HOW ({', '.join(HOW)}) or line:BYTES")
         if match["bytes"] is not None:
             return cls("line", int(match["bytes"]))
-        return cls("power", int(match["op"]), match["how"] == "torn")
+        return cls("power", int(match["op"]), match["how"])
 
     def arm(self, bench: Bench) -> None:
         """Let it happen from now on."""
         if self.kind == "power":
-            bench.power_cut(at_flash_op=self.at, torn=self.torn)
+            torn: bool | str = self.how if self.how in MODES else self.how == "torn"
+            bench.power_cut(at_flash_op=self.at, torn=torn)
         else:
             bench.line.cut(after_bytes=self.at)
 
@@ -86,13 +101,17 @@ class Size:
     flash_ops: int
     frame_ends: tuple[int, ...]
 
-    def cuts(self, power: bool = True, line: bool = True, every_byte: bool = False) -> list[Cut]:
-        """All cuts of such a story: each flash operation, torn and not begun; the line behind each
-        frame and in the middle of each, or with ``every_byte`` at every byte."""
+    def cuts(
+        self, power: bool = True, line: bool = True, *, how: Sequence[str] = ("clean", "torn"),
+        every_byte: bool = False, thin: int = 1,
+    ) -> list[Cut]:
+        """All cuts of such a story: each flash operation in the ways ``how``; the line behind each
+        frame and in the middle of each, or with ``every_byte`` at every byte. ``thin``: behind the
+        8th flash operation, where the terminal mostly tidies up, only every so-many-th."""
         out: list[Cut] = []
         if power:
-            for op in range(self.flash_ops):
-                out += [Cut("power", op, torn=False), Cut("power", op, torn=True)]
+            ops = [op for op in range(self.flash_ops) if op < _DENSE or op % thin == 0]
+            out += [Cut("power", op, way) for op in ops for way in how]
         if line and every_byte and self.frame_ends:
             out += [Cut("line", at) for at in range(self.frame_ends[-1])]
         elif line:
@@ -105,14 +124,18 @@ class Size:
 
 @dataclass(frozen=True)
 class Result:
-    """How one cut ended. ``here`` and ``there``: the states of the transactions at the terminal
-    and at the host in the end; ``wrong``: what is broken, () when all is well."""
+    """How one cut ended. ``here`` and ``there``: kind and state of the story's transactions at the
+    terminal and at the host after the next sale; ``wrong``: what is broken, () when all is well."""
 
     cut: Cut
     reached: bool
     here: str
     there: str
     wrong: tuple[str, ...]
+
+    def __str__(self) -> str:
+        verdict = "; ".join(self.wrong) or "the money is where it should be"
+        return f"{self.cut}: {self.here} here, {self.there} there: {verdict}"
 
 
 # -- stories ---------------------------------------------------------------------------------------
@@ -166,22 +189,22 @@ STORIES: dict[str, Story] = {
 
 
 class Sweep:
-    """Runs ``story`` from the same start as often as wanted."""
+    """Runs ``story`` from the same start as often as wanted. ``options``: of every `Bench`."""
 
-    def __init__(self, story: Story, seed: int = 1, board: str = "unix") -> None:
+    def __init__(self, story: Story, seed: int = 1, board: str = "unix", **options: Any) -> None:
         self.story = story
-        self._how = {"seed": seed, "board": board}
+        self._make = partial(Bench, board, seed, **options)
         self._start: Snapshot | None = None
 
     def _bench(self) -> Bench:
         # A bench at the start of the story, signed on and idle.
         if self._start is None:
-            with Bench(**self._how) as teller:  # type: ignore[arg-type]
+            with self._make() as teller:
                 teller.power_on()
                 teller.sign_on()
                 self.story.prepare(teller)
                 self._start = Snapshot(teller)
-        bench = Bench(**self._how)  # type: ignore[arg-type]
+        bench = self._make()
         self._start.restore(bench)
         bench.power_on()
         stories.recover(bench)
@@ -205,34 +228,58 @@ class Sweep:
                 pass  # the story could not go on; what matters is what becomes of the money
             reached = cut.has_happened(bench)
             bench.disarm()
-            wrong = _after(bench, cuts=cut.kind == "power" and reached)
-            if not reached:
-                wrong.append("replay: the story ended before the cut, unlike in the dry run")
-            return Result(cut, reached, _states(bench.journal()[:-1]),
-                          _states(bench.host.ledger().transactions[:-1]), tuple(wrong))
+            result = _aftermath(bench, cut, reached)
+        if reached:
+            return result
+        short = "replay: the story ended before the cut, unlike in the dry run"
+        return replace(result, wrong=(*result.wrong, short))
 
 
-def _after(bench: Bench, cuts: bool) -> list[str]:
+def _aftermath(bench: Bench, cut: Cut, reached: bool) -> Result:
     # What a person does next, and what is wrong then.
+    cuts = int(cut.kind == "power" and reached)
+    here = there = ""
+    wrong: list[str] = []
     try:
         stories.recover(bench)
         stories.sale(bench, LAST_SALE, pan=stories.SECOND_CARD)
-    except (Timeout, LookupError) as error:
-        return [f"recovery: {error}"]
-    wrong = invariants.found(bench, cuts=int(cuts))
-    try:
+        here = _states(bench.journal())
+        there = _states(bench.host.ledger().transactions)
+        wrong += invariants.found(bench, cuts=cuts) + _still_open(bench)
         stories.settle(bench)
+        wrong += invariants.found(bench, rest=True, cuts=cuts)
     except (Timeout, LookupError) as error:
-        return [*wrong, f"settlement: {error}"]
-    wrong += invariants.found(bench, rest=True, cuts=int(cuts))
+        wrong.append(f"recovery: {error}")
     wrong += [f"crash: {crash}" for crash in bench.crashes]
-    return list(dict.fromkeys(wrong))
+    return Result(cut, reached, here, there, tuple(dict.fromkeys(wrong)))
 
 
-def _states(transactions: Iterable[invariants.Txn]) -> str:
+def _still_open(bench: Bench) -> list[str]:
+    # The sale after the recovery had to send every reversal first; only what nobody can reverse, a
+    # refund without an answer, waits for the settlement.
+    return [f"open: {txn.kind} {txn.trace:06d} is {txn.state} after the next sale"
+            for txn in bench.journal() if txn.state in ("pending", "reversal_due")]
+
+
+def _states(transactions: Sequence[invariants.Txn]) -> str:
     # All but the sale after the recovery.
-    found = Counter(f"{txn.kind} {txn.state}" for txn in transactions)
+    found = Counter(f"{txn.kind} {txn.state}" for txn in transactions[:-1])
     return ", ".join(text if n == 1 else f"{n}x {text}" for text, n in found.items()) or "nothing"
+
+
+def check(
+    story: Story, cuts: Sequence[Cut] | None = None, seed: int = 1, board: str = "unix",
+    **options: Any,
+) -> list[Result]:
+    """Run ``story`` with all ``cuts``, by default with every one it has; ``SweepError`` names those
+    that end badly. ``options``: of every `Bench`."""
+    sweep = Sweep(story, seed, board, **options)
+    results = [sweep.run(cut) for cut in (sweep.measure().cuts() if cuts is None else cuts)]
+    broken = [str(result) for result in results if result.wrong]
+    if broken:
+        raise SweepError(f"{story.text}: {len(broken)} of {len(results)} cuts end badly\n"
+                         + "\n".join(broken))
+    return results
 
 
 def run_all(
