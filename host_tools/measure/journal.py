@@ -2,7 +2,9 @@
 
 The chip is modelled (``host_tools.bench.nor``: data-sheet times); the stores are real and run under
 MicroPython with 256-byte programs as on an RP2040, except where a name says otherwise. CPU times
-are those of the unix port on this machine without the time spent in the model of the chip.
+are those of the unix port on this machine. A commit's includes the driver, which is the model of
+the chip, in Python; ``without_driver`` is the rest: Python for the journal, C for littlefs.
+Start-up and finding are measured without it.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ _COMPARED = {
     "wear_spread": "erases of the most / of the least erased sector",
     "cpu_us_per_commit_p50": "CPU time of a commit, median, us",
     "cpu_us_per_commit_mean": "CPU time of a commit, mean, us",
+    "cpu_us_without_driver_p50": "the store's own CPU time of a commit, median, us",
+    "cpu_us_without_driver_mean": "the store's own CPU time of a commit, mean, us",
     "sent_amplification": "bytes sent to the chip, blank ones too / payload",
 }
 _BASELINES = {
@@ -54,7 +58,8 @@ _ONLY_OURS = {
     "journal.ram_bytes_64k": "heap a mounted journal keeps, 64 KiB, unix port",
     "journal.ram_bytes_1m": "heap a mounted journal keeps, 1 MiB, unix port",
     "journal.cpu_vs_littlefs_append": "cpu_us_per_commit_p50 / that of littlefs append, same run",
-    "journal.cpu_mean_vs_littlefs_append": "cpu_us_per_commit_mean / that of littlefs append",
+    "journal.cpu_vs_littlefs_append_any_length": "the same with a driver that programs any length",
+    "journal.cpu_us_per_commit_p50_any_length": "CPU time of a commit with that driver, median, us",
     "journal.commit_ms_typ_p50_any_length": "the same with a driver that programs any length, ms",
     "journal.commit_ms_typ_p99_any_length": "the same, 99th percentile, ms",
     "journal.littlefs_append.capacity_sales_64k": "sales until it is full, the least",
@@ -91,7 +96,8 @@ def measure() -> dict[str, float]:
     # CPU times: the best of three runs, so that a busy machine says less.
     ours = min((_run("journal", 64, 256, _SALES, "look") for _ in range(3)), key=_cpu)
     large = min((_run("journal", 1024, 256, _SALES, "look") for _ in range(2)), key=_cpu)
-    any_length = _run("journal", 64, 1, _SALES)
+    any_length = min((_run("journal", 64, 1, _SALES) for _ in range(2)), key=_cpu)
+    theirs_any_length = min((_run("littlefs_append", 64, 1, _SALES) for _ in range(2)), key=_cpu)
     others = {
         "littlefs_append": min(
             (_run("littlefs_append", 64, 256, _SALES) for _ in range(3)), key=_cpu
@@ -115,12 +121,9 @@ def measure() -> dict[str, float]:
         out[f"journal.{name}_us"] = ours[f"{name}_us"]
         out[f"journal.{name}_us_1m"] = large[f"{name}_us"]
         out[f"journal.{name}_ratio"] = large[f"{name}_us"] / ours[f"{name}_us"]
-    theirs = others["littlefs_append"]
-    out["journal.cpu_vs_littlefs_append"] = _cpu(ours) / _cpu(theirs)
-    out["journal.cpu_mean_vs_littlefs_append"] = (
-        ours["cpu_us_per_commit_mean"] / theirs["cpu_us_per_commit_mean"]
-    )
-    for name in ("commit_ms_typ_p50", "commit_ms_typ_p99"):
+    out["journal.cpu_vs_littlefs_append"] = _cpu(ours) / _cpu(others["littlefs_append"])
+    out["journal.cpu_vs_littlefs_append_any_length"] = _cpu(any_length) / _cpu(theirs_any_length)
+    for name in ("commit_ms_typ_p50", "commit_ms_typ_p99", "cpu_us_per_commit_p50"):
         out[f"journal.{name}_any_length"] = any_length[name]
     return out
 
