@@ -19,6 +19,7 @@ def parser() -> argparse.ArgumentParser:
     from host_tools.acquirer import cli as acquirer
     from host_tools.bench import cli as bench
     from host_tools.bench import fault_cli as faults
+    from host_tools.evidence import cli as evidence
     from host_tools.flash import cli as flash
     from host_tools.journal import cli as journal
     from host_tools.measure import cli as measure
@@ -32,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
     faults.add_parsers(commands)
     acquirer.add_parsers(commands)
     journal.add_parser(commands)
+    evidence.add_parser(commands)
     flash.add_parser(commands)
     measure.add_parser(commands)
     doctor.add_parser(commands)

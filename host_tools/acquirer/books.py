@@ -20,6 +20,7 @@ import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -39,6 +40,7 @@ from sqlalchemy import (
     create_engine,
     event,
     insert,
+    inspect,
     make_url,
     select,
     text,
@@ -181,9 +183,12 @@ _new_entries = insert(entries)
 
 
 class Books:
-    """One database. Methods that take ``db`` run inside a transaction from ``change``."""
+    """One database. Methods that take ``db`` run inside a transaction from ``change``.
 
-    def __init__(self, url: str):
+    ``create`` false: only books that are there already; nothing is made.
+    """
+
+    def __init__(self, url: str, create: bool = True):
         try:
             parsed = make_url(url)
         except ArgumentError:
@@ -192,10 +197,14 @@ class Books:
                 "postgresql+pg8000://USER:PASSWORD@HOST/NAME") from None
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         self.name = parsed.render_as_string(hide_password=True)
+        if not create and self.is_sqlite and not Path(parsed.database or "").is_file():
+            raise DatabaseError(f"{self.name}: there is no such file")
         try:
             self.engine = self._engine(url, parsed.database)
             # Whoever forgets ``close`` leaves no connection open behind the books.
             weakref.finalize(self, self.engine.dispose)
+            if not create and not inspect(self.engine).has_table(meta.name):
+                raise DatabaseError(f"{self.name} holds no books of `mobi host`")
             self._make_tables()
         except ModuleNotFoundError as error:
             raise DatabaseError(

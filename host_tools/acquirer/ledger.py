@@ -122,6 +122,12 @@ class Ledger:
                 return item
         return None
 
+    def postings(self, item: Transaction) -> list[Entry]:
+        """The entries that ``item`` made: when it was booked and when it was taken back."""
+        names = {f"{row.id}.{part}" for row in self._rows.values() for part in (1, 2)
+                 if (row.terminal, row.batch, row.trace) == (item.terminal, item.batch, item.trace)}
+        return [entry for entry in self.entries if entry.posting in names]
+
     def balance(self, account: str) -> int:
         """What an account holds, 分: "merchant" (all merchants together), "merchant:NUMBER",
         "fee", "clearing", "suspense", a card number, or the name of a card."""

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from host_tools.acquirer.codec import SPEC, Fields
+
+_STAMP = "%Y-%m-%d %H:%M:%S"
+_HEAD = re.compile(
+    r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (\S{1,8}) ([<>]) (\S{4}) (\S+)" +
+    r"(?: trace \d{6})?(?: code \S\S)?(?:: (.*))?")
+_FIELD = re.compile(r" {4}[ \d]\d ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +36,12 @@ class Entry:
         return self.text(details=False)
 
     def text(self, details: bool = True) -> str:
-        """Readable; one line, or one line per field with ``details``."""
+        """Readable; one line with the time of day, or with ``details`` the date and each field."""
         mti = self.fields.get("t", "????")
         trace = self.fields.get("11", "")
         code = self.fields.get("39", "")
-        head = (f"{self.time:%H:%M:%S} {self.terminal or '????????'} {self.direction} {mti} " +
+        time = self.time.strftime(_STAMP if details else "%H:%M:%S")
+        head = (f"{time} {self.terminal or '????????'} {self.direction} {mti} " +
                 f"{self.operation}")
         if trace:
             head += f" trace {trace}"
@@ -78,3 +86,22 @@ class Trace:
     def text(self, details: bool = True) -> str:
         """All entries that are still there, oldest first."""
         return "\n".join(entry.text(details) for entry in self)
+
+
+def read_text(text: str) -> list[Entry]:
+    """The messages in a text that `mobi host --trace` or ``Bench.save`` wrote; other lines in it
+    are passed over."""
+    entries: list[Entry] = []
+    for line in text.splitlines():
+        head = _HEAD.fullmatch(line)
+        if head is not None:
+            time, terminal, direction, mti, operation, verdict = head.groups()
+            entries.append(Entry(
+                datetime.strptime(time, _STAMP), direction, operation,
+                "" if terminal.startswith("?") else terminal, {"t": mti}, verdict or ""))
+        elif entries and _FIELD.match(line):
+            key = line[4:6].strip()
+            name = f"{SPEC[key]['desc']:<20} " if key in SPEC else ""
+            if name and line[7:].startswith(name):
+                entries[-1].fields[key] = line[7 + len(name):]
+    return entries

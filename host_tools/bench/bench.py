@@ -14,6 +14,8 @@ and the same seed is the same run, byte for byte. docs/bench.md says what each c
 
 from __future__ import annotations
 
+import functools
+import io
 import random
 import shutil
 import tempfile
@@ -524,6 +526,32 @@ class Bench:
         if self.log.exists():
             log = self.log.read_bytes()
             (folder / "terminal.log").write_bytes(log)
+
+    def evidence(self, trace: int, folder: str | Path, batch: int | None = None) -> Path:
+        """Write all that is known about a transaction to ``folder``, a new or empty one: what
+        `mobi evidence` makes, with pictures of its slips. The path of its page.
+
+        ``trace``: its voucher number, of the newest batch that has it or of ``batch``.
+        ``LookupError`` when nobody knows it.
+        """
+        from host_tools.evidence import PAGE, Sources, collect, write
+
+        sources = Sources(
+            journal=bytes(self.rig.flash[wiring.JOURNAL].mem), ledger=self.host.ledger(),
+            messages=self.trace(),
+            receipts=[(text, functools.partial(self._slip_png, number))
+                      for number, text in enumerate(self.receipts())])
+        sources.add_file("journal", IMAGES[wiring.JOURNAL], sources.journal)
+        sources.add_file("host", self.host.database)
+        found, pictures = collect(
+            sources, trace, batch, self.terminal, self.clock.now, self.language)
+        write(found, pictures, Path(folder))
+        return Path(folder) / PAGE
+
+    def _slip_png(self, number: int) -> bytes:
+        picture = io.BytesIO()
+        self.rig.paper.png(picture, receipt=number)
+        return picture.getvalue()
 
     def _save_images(self, folder: Path) -> None:
         for name, nor in zip(IMAGES, self.rig.flash, strict=True):

@@ -158,6 +158,12 @@ _VOUCHER = re.compile(r"(?:凭证号|Voucher)\s+(\d{6})\s*$", re.MULTILINE)
 _BATCH = re.compile(r"(?:批次号|Batch)\s+(\d{6})\s*$", re.MULTILINE)
 
 
+def place_of(slip: str) -> tuple[int, int] | None:
+    """(batch, trace) of the transaction that a slip is about; None when it names none."""
+    voucher, batch = _VOUCHER.search(slip), _BATCH.search(slip)
+    return (int(batch[1]), int(voucher[1])) if voucher and batch else None
+
+
 def receipts(journal: Sequence[Txn], slips: Iterable[str], cuts: int = 0) -> list[str]:
     """The rule ``receipt``: sales slips against the journal. ``cuts``: how often the power failed;
     after a cut a copy may come out again, as nobody can know whether it had."""
@@ -165,11 +171,10 @@ def receipts(journal: Sequence[Txn], slips: Iterable[str], cuts: int = 0) -> lis
     copies: Counter[tuple[int, int]] = Counter()
     wrong = []
     for slip in slips:
-        voucher, batch = _VOUCHER.search(slip), _BATCH.search(slip)
+        place = place_of(slip)
         reprint = "DUPLICATED" in slip
-        if not ("签购单" in slip or "SALES SLIP" in slip) or not voucher or not batch or reprint:
+        if not ("签购单" in slip or "SALES SLIP" in slip) or place is None or reprint:
             continue
-        place = int(batch[1]), int(voucher[1])
         txn = known.get(place)
         if txn is None or txn.state not in (*STANDS, "released"):
             state = "unknown" if txn is None else txn.state

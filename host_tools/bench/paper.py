@@ -12,6 +12,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import IO
 
 from PIL import Image, ImageDraw
 
@@ -452,8 +453,8 @@ class Paper:
             top += picture.height + gap
         return page
 
-    def png(self, path: str | Path, receipt: int | None = None) -> None:
-        """Write the picture of the paper as a PNG file."""
+    def png(self, path: str | Path | IO[bytes], receipt: int | None = None) -> None:
+        """Write the picture of the paper as PNG into a file, given by its name or open."""
         self.image(receipt).quantize(32).save(path, "PNG", optimize=True)
 
 

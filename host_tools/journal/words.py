@@ -98,6 +98,57 @@ _OTHERS = {
     },
 }
 
+# Kinds of notes; "C" is the history of a case.
+NOTES = {
+    b"A": "access", b"B": "boot", b"C": "case", b"D": "death", b"F": "fault", b"K": "keys",
+    b"L": "limit", b"O": "operators", b"P": "parameter", b"S": "session", b"W": "password",
+    b"Y": "check", b"Z": "clear",
+}  # fmt: skip
+# Notes about a case: a word, and what stands behind it.
+_CASE = {
+    "zh": {
+        "open": "立案: {rest}",
+        "try": "发送冲正 (次数, 应答): {rest}",
+        "query": "向主机查询, 应答 {rest}",
+        "call": "致电, 对方工单号 {rest}",
+        "reason": "原因: {reason} (操作员 {who})",
+        "slip": "打印了差错处理单",
+        "accept": "接受迟到的结果, 应答 {rest}",
+        "close": "结案, 应答 {rest}",
+        "release": "主管 {who} 解除: {reason}",
+    },
+    "en": {
+        "open": "case opened: {rest}",
+        "try": "reversal tried (try, answer): {rest}",
+        "query": "host asked, answer {rest}",
+        "call": "called; their case number {rest}",
+        "reason": "reason: {reason} (operator {who})",
+        "slip": "case slip printed",
+        "accept": "late result accepted, answer {rest}",
+        "close": "case closed, answer {rest}",
+        "release": "given up by supervisor {who}: {reason}",
+    },
+}
+# The terminal's own codes, where no host gave one.
+LOCAL_CODES = {
+    "zh": {
+        "L1": "超时无应答", "L2": "线路不通未发出", "L3": "应答校验错", "L4": "应答与请求不符",
+        "L5": "应答无法识别", "L6": "交易中断电", "L8": "主机无回应",
+    },
+    "en": {
+        "L1": "No reply in time", "L2": "Line is down", "L3": "Reply: bad MAC",
+        "L4": "Reply differs", "L5": "Reply unreadable", "L6": "Power was lost",
+        "L8": "Host is silent",
+    },
+}  # fmt: skip
+# Reasons for voids, refunds and releases; from 10 on they are the merchant's own numbers.
+REASONS = {
+    "zh": ("未说明", "金额有误", "顾客要求", "重复交易", "其它原因", "商品退回", "6",
+           "部分批准未接受", "银行确认已处理", "转银行人工处理"),
+    "en": ("Not given", "Wrong amount", "Customer's wish", "Double sale", "Other reason",
+           "Goods returned", "6", "Part not taken", "Bank confirmed", "Bank handles it"),
+}  # fmt: skip
+
 
 def money(amount: int) -> str:
     """分 as yuan."""
@@ -180,6 +231,37 @@ def _rrn(p: bytes) -> str:
     if p[7] & 1:
         return p[11:17].hex()
     return p[11:23].decode("ascii", "replace") if p[7] & 2 else "-"
+
+
+def about(record: Record) -> int | None:
+    """The ordinal of the transaction that a record is about; None when it is about none."""
+    p = record.payload
+    if record.kind == 2:
+        return u24(p, 6 + 5 * p[5])
+    if record.kind in (3, 12):
+        ordinal = u24(p, 0 if record.kind == 3 else 6)
+        return None if ordinal == 0xFFFFFF else ordinal
+    return u24(p, 0) if record.kind == 1 or record.kind > 16 else None
+
+
+def case_sentence(payload: bytes, language: str) -> str:
+    """A note of a case in words; as it stands when it is of no kind known here."""
+    text = payload.decode("ascii", "replace")
+    word, _, rest = text.partition(" ")
+    form = _CASE[language].get(word)
+    if form is None:
+        return text
+    who, _, number = rest.partition(" ")
+    for code, meaning in LOCAL_CODES[language].items():
+        if code in rest.split(" "):
+            rest += f" ({meaning})"
+    reason = ""
+    if word in ("reason", "release"):
+        known = REASONS[language]
+        reason = number
+        if number.isdecimal() and int(number) < len(known):
+            reason = known[int(number)]
+    return form.format(rest=rest, who=who, reason=reason)
 
 
 def torn_sentence(place: tuple[int, int, int], language: str) -> str:
