@@ -31,6 +31,9 @@ font: $(READY)  ## cut the glyphs to the characters the firmware uses
 menu: $(READY)  ## print the menus into docs/menu-tree.txt and for the bench
 	@python boards/cpython/menu_tree.py --write
 
+pictures: $(READY)  ## draw the README's pictures anew, into docs/pictures
+	@python -m host_tools.bench.pictures
+
 lint: $(READY)  ## ruff, mypy, and whether generated files are current
 	@ruff check .
 	@mypy
@@ -50,4 +53,4 @@ test-pico: $(READY)  ## that image on an emulated Pico: a day, power cuts, memor
 clean:  ## what was built; keeps .venv
 	rm -rf build
 
-.PHONY: help setup run demo test font menu lint bench uf2 test-pico clean
+.PHONY: help setup run demo test font menu pictures lint bench uf2 test-pico clean

@@ -26,6 +26,7 @@ _TEXTS = {
     "settle": ("结算", "Settle"),
     "refund": ("退货", "Refund"),
     "void": ("撤销", "Void"),
+    "browse": ("交易明细", "Browse"),
     "same": ("有相同交易", "the same"),
     "print_details": ("打印交易明细?", "Print details?"),
     "settlement_short": ("结算未完成", "Settlement open"),

@@ -3,12 +3,7 @@
 Here these are `mobi host` and `mobi gateway`, in processes of their own.
 """
 
-import contextlib
-import os
-import re
-import subprocess
 import sys
-import threading
 
 import pytest
 
@@ -16,45 +11,12 @@ from host_tools.acquirer import Acquirer
 from host_tools.bench import Bench, stories
 from host_tools.bench.bench import WrongUse
 from host_tools.bench.line import LineError
+from tests.programs import program
 
 
-@contextlib.contextmanager
-def program(*arguments):
-    """`mobi ARGUMENTS` in a process; gives what it says, and a way to wait for words of it."""
-    with subprocess.Popen(
-        [sys.executable, "-u", "-m", "host_tools.cli", *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=dict(os.environ),
-    ) as process:
-        said = Said(process)
-        try:
-            yield said
-        finally:
-            process.terminate()
-            process.wait(20)
-            said.reader.join(20)
-
-
-class Said:
-    def __init__(self, process):
-        self.lines = []
-        self._news = threading.Condition()
-        self._process = process
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        self.reader.start()
-
-    def _read(self):
-        for line in self._process.stdout:
-            with self._news:
-                self.lines.append(line.rstrip())
-                self._news.notify_all()
-
-    def wait(self, pattern, seconds=30):
-        def found():
-            return next((m for line in self.lines if (m := re.search(pattern, line))), None)
-
-        with self._news:
-            assert self._news.wait_for(found, seconds), (pattern, self.lines)
-            return found()
+def mobi(*arguments):
+    """`mobi ARGUMENTS` in a process."""
+    return program(sys.executable, "-u", "-m", "host_tools.cli", *arguments)
 
 
 @pytest.fixture
@@ -65,7 +27,7 @@ def b(make_bench):
 
 def test_a_sale_against_mobi_host_on_a_pty(b, tmp_path):
     database = f"sqlite:///{tmp_path}/host.sqlite"
-    with program("host", "--port", b.line_port, "--database", database, "--trace") as host:
+    with mobi("host", "--port", b.line_port, "--database", database, "--trace") as host:
         host.wait("serving")
         b.power_on()
         b.sign_on()
@@ -83,9 +45,9 @@ def test_a_sale_against_mobi_host_on_a_pty(b, tmp_path):
 
 def test_a_sale_through_mobi_gateway_to_an_acquirer_on_tcp(b, tmp_path):
     database = f"sqlite:///{tmp_path}/host.sqlite"
-    with program("host", "--listen", "127.0.0.1:0", "--database", database) as host:
+    with mobi("host", "--listen", "127.0.0.1:0", "--database", database) as host:
         port = host.wait(r"listening on [\d.]+:(\d+)")[1]
-        with program("gateway", "--port", b.line_port, "--connect", f"127.0.0.1:{port}") as way:
+        with mobi("gateway", "--port", b.line_port, "--connect", f"127.0.0.1:{port}") as way:
             way.wait("serving")
             b.power_on()
             b.sign_on()

@@ -1,0 +1,114 @@
+"""Draws the README's pictures: moments at the panel and a slip, from a real run of the bench.
+
+    python -m host_tools.bench.pictures            draw them into docs/pictures
+    python -m host_tools.bench.pictures --check    are they current? exit code 1 when not
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from PIL import Image, ImageChops
+
+from host_tools.bench import stories
+from host_tools.bench.bench import LANGUAGES, Bench
+from host_tools.places import ROOT
+
+FOLDER = ROOT / "docs" / "pictures"
+_COLUMNS = 2
+_SCALE = 3  # dots of the picture for a pixel of the panel
+_GAP = 12
+_TABLE = (203, 205, 208)  # what panel and paper lie on, RGB
+
+
+def draw(language: str) -> Image.Image:
+    """A sale, the void of it, a sale whose reply is lost and what becomes of it; the first slip."""
+    panels: list[Image.Image] = []
+    with Bench(language=language) as bench:
+
+        def shot() -> None:
+            panels.append(bench.rig.panel.image(scale=_SCALE))
+
+        bench.power_on()
+        bench.sign_on()
+        bench.swipe(stories.CARD)
+        shot()
+        bench.press("ENTER")
+        bench.type("12345")
+        shot()
+        bench.press("ENTER")
+        bench.type(stories.PIN)
+        bench.press("ENTER")
+        bench.wait_for(stories.text(bench, "approved"))
+        shot()
+        stories.finish(bench)
+        bench.press("LAST")
+        bench.type(stories.SUPERVISOR)
+        bench.press("ENTER")
+        shot()
+        bench.to_idle()
+        bench.line.drop_next("reply")
+        stories.sale(bench, 2000, wait=False)
+        bench.clock.advance(70)
+        shot()
+        bench.to_idle()
+        shot()
+        bench.choose(stories.text(bench, "unfinished"))
+        shot()
+        bench.to_idle()
+        stories.sale(bench, 2000)
+        bench.choose(stories.text(bench, "browse"))
+        bench.press("DOWN")
+        shot()
+        return _lay_out(panels, bench.rig.paper.image(receipt=0))
+
+
+def _lay_out(panels: list[Image.Image], slip: Image.Image) -> Image.Image:
+    # The panels in columns, the slip to their right and as tall as they are.
+    width, height = panels[0].size
+    rows = -(-len(panels) // _COLUMNS)
+    tall = rows * (height + _GAP) - _GAP
+    slip = slip.resize((slip.width * tall // slip.height, tall), Image.Resampling.LANCZOS)
+    left = _COLUMNS * (width + _GAP)
+    page = Image.new("RGB", (left + slip.width + 2 * _GAP, tall + 2 * _GAP), _TABLE)
+    for number, panel in enumerate(panels):
+        row, column = divmod(number, _COLUMNS)
+        page.paste(panel, (_GAP + column * (width + _GAP), _GAP + row * (height + _GAP)))
+    page.paste(slip, (_GAP + left, _GAP))
+    return page.quantize(32)
+
+
+def path(language: str) -> Path:
+    """Where the picture in that language lies."""
+    return FOLDER / f"terminal-{language}.png"
+
+
+def is_current(language: str) -> bool:
+    """Does the committed picture show what the terminal shows now?"""
+    if not path(language).exists():
+        return False
+    with Image.open(path(language)) as old:
+        before, now = old.convert("RGB"), draw(language).convert("RGB")
+    return before.size == now.size and ImageChops.difference(before, now).getbbox() is None
+
+
+def main() -> int:
+    """The command; the exit code."""
+    parser = argparse.ArgumentParser(description="Draw the README's pictures.")
+    parser.add_argument("--check", action="store_true", help="only say whether they are current")
+    if parser.parse_args().check:
+        old = [language for language in LANGUAGES if not is_current(language)]
+        for language in old:
+            print(f"{path(language)} is not current: run make pictures", file=sys.stderr)
+        return 1 if old else 0
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for language in LANGUAGES:
+        draw(language).save(path(language), "PNG", optimize=True)
+        print(path(language))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
