@@ -3,6 +3,7 @@
 from mobi import transactions as tx
 from mobi.acquiring import codes
 from mobi.acquiring.messages import BadMac, BadMessage, Rejected
+from mobi.ui.text import wrap
 
 
 def columns(text):
@@ -16,7 +17,8 @@ def test_texts_fit_the_display():
     for entry in codes.ADVICE:
         assert len(entry) == 4
         for text in entry:
-            assert 0 < columns(text) <= 48, text
+            assert text and len(wrap(text)) <= 2, text  # a page has a headline and two rows
+            assert max([columns(row) for row in wrap(text)]) <= 16, text
     for entry in codes.GROUPS:
         for text in entry:
             assert columns(text) <= 16, text
@@ -42,6 +44,7 @@ def test_rows_are_whole_and_codes_are_used_once():
         # A refusal has a cause, an approval has none.
         assert (group == codes.G_NONE) == (letter == codes.APPROVED)
     used = {row[6] for row in codes.TABLE} | {codes.AGAIN, codes.UNKNOWN}
+    used |= {codes.VOID_OPEN, codes.REFUND_OPEN}
     assert used == set(range(len(codes.ADVICE)))
 
 
@@ -73,9 +76,10 @@ def test_unknown_codes_are_plain_refusals():
 
 def test_no_answer_is_no_harm_to_what_moves_no_money():
     assert codes.advice(codes.NO_REPLY, 1, tx.SALE) == codes.ADVICE[codes.REVERSAL][1]
-    assert codes.advice(codes.NO_REPLY, 1, tx.VOID) == codes.ADVICE[codes.REVERSAL][1]
+    assert codes.advice(codes.NO_REPLY, 1, tx.VOID) == codes.ADVICE[codes.VOID_OPEN][1]
     # A refund is never reversed: nobody knows.
-    assert codes.advice(codes.NO_REPLY, 1, tx.REFUND) == codes.ADVICE[codes.UNSURE][1]
+    assert codes.advice(codes.NO_REPLY, 1, tx.REFUND) == codes.ADVICE[codes.REFUND_OPEN][1]
+    assert codes.advice("98", 1, tx.REFUND) == codes.ADVICE[codes.REFUND_OPEN][1]
     assert codes.retry(codes.NO_REPLY, tx.REFUND) == codes.LOOK
     assert codes.advice(codes.NO_REPLY, 1, tx.BALANCE) == codes.ADVICE[codes.AGAIN][1]
     assert codes.retry(codes.NO_REPLY, tx.BALANCE) == codes.YES

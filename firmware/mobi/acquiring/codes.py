@@ -1,8 +1,8 @@
 """Response codes (field 39, 应答码) and local failures: what they mean, what is safe, what to do.
 
 One table. The host's codes are those UnionPay-style acquirers send; codes that begin with "L"
-are the terminal's own, for what no host has answered. Short texts fit one line of the display
-(16 columns, a Chinese character takes two), advice three (48 columns).
+are the terminal's own, for what no host has answered. Short texts fit one row of the display (16
+columns, a Chinese character takes two), advice two, so that each has a page of its own.
 """
 
 from micropython import const
@@ -70,66 +70,73 @@ AGAIN = const(25)
 PAPER = const(26)
 SETTLE = const(27)
 UNKNOWN = const(28)
+VOID_OPEN = const(29)
+REFUND_OPEN = const(30)
 
 ADVICE = (
     ("打印签购单", "Print the slip",
      "交易成功", "Your payment is done"),
-    ("款项未动。请换卡或换其他方式付款", "No money moved. Take another card or way to pay",
-     "请换一张卡或换方式付款", "Please pay with another card or way"),
-    ("款项未动。请顾客联系发卡行，或换卡", "No money moved. Card's bank knows. Other card?",
-     "请拨卡背面电话问发卡行", "Please call the number on your card"),
-    ("款项未动。请联系收单机构，报应答码", "No money moved. Call the acquirer, tell the code",
-     "本店暂不能刷卡，请换方式付款", "We cannot take cards now. Other way?"),
-    ("款项未动。安全时留下卡，联系收单机构", "No money moved. Keep card if safe, call acquirer",
+    ("款项未动。请换卡或换方式付款", "No money moved. Other card/way?",
+     "请换一张卡或换方式付款", "Please pay some other way"),
+    ("款项未动。请顾客问发卡行或换卡", "No money moved. Ask card's bank",
+     "请拨卡背面电话问发卡行", "Please call your bank"),
+    ("款项未动。请报应答码给收单机构", "No money moved. Call acquirer",
+     "本店暂不能刷卡，请换方式付款", "No cards just now. Other way?"),
+    ("款项未动。安全时留卡，联系收单方", "No money moved. Keep it if safe",
      "请联系您的发卡行", "Please contact your bank"),
-    ("款项未动。余额不足，请换卡或换方式", "No money moved. Too little funds; other card?",
-     "余额不足，请换卡或换方式付款", "Too little funds. Another card?"),
-    ("款项未动。请顾客重新输入密码", "No money moved. Let the customer enter PIN again",
-     "密码有误，请再输一次", "Wrong PIN, please enter it again"),
-    ("款项未动。请核对金额后重做", "No money moved. Check the amount, do it again",
-     "金额有误，请稍候重刷", "The amount was wrong, once more please"),
-    ("款项未动。请等几分钟再试，或换方式", "No money moved. Wait some minutes, or other way",
-     "银行系统忙，请稍候或换方式", "The bank is busy. Wait or pay otherwise"),
-    ("款项未动。请重新签到后再做", "No money moved. Sign on again, then once more",
-     "终端需签到，请稍候", "One moment, the terminal must sign on"),
-    ("请先查询原交易，勿直接重做", "Look the transaction up first, do not repeat it",
-     "正在核对交易，请稍候", "We are checking, one moment please"),
-    ("请核对凭证号、参考号、日期和金额", "Check voucher, reference number, date, amount",
-     "正在核对原交易，请稍候", "We are checking the original payment"),
-    ("款项未动。请重新刷卡，不行则换卡", "No money moved. Read the card again, or another",
-     "读卡有误，请再刷一次", "Card misread, once more please"),
+    ("款项未动。请换卡或换方式付款", "No money moved. Other card/way?",
+     "余额不足，请换卡或换方式付款", "Low funds. Another card?"),
+    ("款项未动。请顾客重新输入密码", "No money moved. PIN once more",
+     "密码有误，请再输一次", "Wrong PIN, please again"),
+    ("款项未动。请核对金额后重做", "No money moved. Check amount",
+     "金额有误，请稍候重刷", "Wrong amount, once more"),
+    ("款项未动。过几分钟再试或换方式", "No money moved. Wait, try again",
+     "银行系统忙，请稍候或换方式", "Bank is busy, please wait"),
+    ("款项未动。请重新签到后再做", "No money moved. Sign on again",
+     "终端需签到，请稍候", "One moment, we must sign on"),
+    ("请先查询原交易，勿直接重做", "Do not repeat. Look it up first",
+     "正在核对交易，请稍候", "We are checking, one moment"),
+    ("请核对凭证号参考号日期和金额", "Check voucher, RRN, date, sum",
+     "正在核对原交易，请稍候", "We are checking, one moment"),
+    ("款项未动。请重刷，不行则换卡", "No money moved. Swipe again",
+     "读卡有误，请再刷一次", "Card misread, once more"),
     ("款项未动。请插芯片", "No money moved. Insert the chip",
      "请插入芯片卡", "Please insert the chip"),
-    ("款项未动。超限额，请减金额或换卡", "No money moved. Above a limit: less, other card?",
-     "超出卡片限额，请换卡或减额", "Above your card's limit. Other card?"),
-    ("结果不明！勿重做。查询或联系收单机构", "Outcome unknown! Do not repeat. Query, or call",
-     "结果未知，勿重复付款，请稍候", "Not known yet, please do not pay again"),
-    ("将自动冲正，完成前勿重刷同一笔", "It will be reversed. Do not repeat it before",
-     "若已扣款将自动退回", "If charged, it will be given back"),
-    ("未发出，款项未动。请检查线路后重试", "Nothing was sent. Check the line and try again",
+    ("款项未动。请减金额或换卡", "No money moved. Less/other card",
+     "超出卡片限额，请换卡或减额", "Over the limit. Other card?"),
+    ("结果不明！勿重做，先查询或致电", "Do not repeat! Query or call",
+     "结果未知，请勿重复付款", "Not known yet: do not pay again"),
+    ("将自动冲正，完成前勿重刷同一笔", "Do not repeat! It gets reversed",
+     "若已扣款将自动退回", "If charged, you get it back"),
+    ("未发出，款项未动。查线路后重试", "Nothing sent. Check the line",
      "线路不通，款项未动，请稍候", "No line, nothing was charged"),
-    ("密钥不符，请重新签到", "The keys do not fit. Sign on again",
-     "终端需签到，请稍候", "One moment, the terminal must sign on"),
-    ("部分批准：余额另付，或撤销本笔", "Approved in part: take the rest, or void it",
-     "卡内不足，余款请另付", "Part was paid, please pay the rest"),
-    ("已成功，请向发卡行确认", "Approved; ask the issuer to confirm",
+    ("密钥不符，请重新签到", "Keys do not fit: sign on again",
+     "终端需签到，请稍候", "One moment, we must sign on"),
+    ("部分批准：余额另付，或撤销本笔", "Part approved: rest, or void it",
+     "卡内不足，余款请另付", "Part was paid, the rest please"),
+    ("已成功，请向发卡行确认", "Approved; ask the issuer",
      "交易成功", "Your payment is done"),
-    ("款项未动。本机或此卡不支持，请换方式", "No money moved. Not possible here. Other way?",
-     "此交易不支持，请换方式", "Not possible here. Another way?"),
-    ("款项未动。密码已锁，请顾客联系发卡行", "No money moved. PIN is blocked: call the issuer",
-     "密码次数超限，请联系发卡行", "PIN is blocked, please call your bank"),
-    ("款项未动。请记下应答码，联系服务商", "No money moved. Note the code, call service",
-     "终端故障，请换方式付款", "Terminal fault, please pay otherwise"),
+    ("款项未动。本机不支持，请换方式", "No money moved. Other way?",
+     "此交易不支持，请换方式", "Not possible, another way?"),
+    ("款项未动。密码已锁，请问发卡行", "No money moved. PIN is blocked",
+     "密码已锁，请联系发卡行", "PIN is blocked, call your bank"),
+    ("款项未动。请报应答码给服务商", "No money moved. Call service",
+     "终端故障，请换方式付款", "Terminal fault, other way?"),
     ("对账不平，请批上送", "Totals differ: upload the batch",
-     "正在对账，请稍候", "We are settling, one moment please"),
-    ("款项未动，可以重做", "No money moved. You may do it again",
-     "款项未动，请再来一次", "Nothing was charged, once more please"),
-    ("交易已记账，勿重做。装纸后重打印", "It is booked, do not repeat. Load paper, reprint",
-     "交易成功，签购单稍候补打", "It is paid, the slip comes in a moment"),
-    ("款项未动。请先结算再交易", "No money moved. Settle the batch first",
-     "终端需结算，请稍候", "One moment, the terminal must settle"),
-    ("未成功。请记下应答码，联系收单机构", "Not approved. Note the code, call the acquirer",
-     "交易未成功，请换方式付款", "Not approved. Another way to pay?"),
+     "正在对账，请稍候", "We are settling, one moment"),
+    ("款项未动，可以重做", "No money moved. Do it again",
+     "款项未动，请再来一次", "Nothing charged, once more"),
+    ("已记账，勿重做。装纸后可补打", "Booked. Do not repeat: reprint",
+     "交易成功，签购单稍候补打", "It is paid, slip follows"),
+    ("款项未动。请先结算: 管理-结算", "No money moved. Settle: FN key",
+     "终端需结算，请稍候", "We must settle, one moment"),
+    ("未成功。请报应答码给收单机构", "Not approved. Call acquirer",
+     "交易未成功，请换方式付款", "Not approved. Another way?"),
+    # What REVERSAL means for a void and for a refund.
+    ("将自动冲正，然后可再做撤销", "Gets reversed, then void again",
+     "撤销还没办成，请稍候", "Not voided yet, one moment"),
+    ("结果不明！勿重做退货，先查询", "Do not repeat! Query or call",
+     "退货正在核实，请稍候", "We are checking, one moment"),
 )
 
 # Code, class, short zh, short en, cause group, safe to retry, advice.
@@ -205,7 +212,7 @@ TABLE = (
     ("LB", "B", "读卡失败", "Card unreadable", G_CARD, YES, REREAD),
     ("LC", "B", "操作超时", "Nobody answered", G_USER, YES, AGAIN),
     ("LD", "B", "操作已取消", "Cancelled", G_USER, YES, AGAIN),
-    ("LE", "D", "存储满请结算", "Journal is full", G_DEVICE, NO, SETTLE),
+    ("LE", "D", "存储满,请结算", "Journal is full", G_DEVICE, NO, SETTLE),
 )
 _NOT_LISTED = ("", "C", "交易失败", "Not approved", G_NETWORK, NO, UNKNOWN)
 
@@ -256,19 +263,21 @@ def text(code, language):
 
 
 def advice(code, language, kind=tx.SALE):
-    """What is safe and what the operator does next, in up to 48 columns."""
+    """What is safe and what the operator does next, in up to two rows of 16 columns."""
     return _advice(code, kind)[language]
 
 
 def customer(code, language, kind=tx.SALE):
-    """What to tell the customer, in up to 48 columns."""
+    """What to tell the customer, in up to two rows of 16 columns."""
     return _advice(code, kind)[2 + language]
 
 
 def _advice(code, kind):
     which = find(code)[6]
-    if which == REVERSAL and not tx.is_reversible(kind):
-        which = UNSURE if kind == tx.REFUND else AGAIN
+    if which == UNSURE and kind == tx.REFUND:
+        which = REFUND_OPEN
+    elif which == REVERSAL and kind != tx.SALE:
+        which = {tx.VOID: VOID_OPEN, tx.REFUND: REFUND_OPEN}.get(kind, AGAIN)
     return ADVICE[which]
 
 

@@ -4,7 +4,7 @@ from micropython import const
 
 from mobi import transactions as tx
 from mobi.acquiring import codes
-from mobi.ui.text import money, wrap
+from mobi.ui.text import COLUMNS, money, page, spread, width
 
 # Ways to pay what has not been paid.
 AGAIN = const(1)
@@ -13,25 +13,28 @@ CODE = const(3)
 
 
 def rows(t, code, kind=tx.SALE, fault=""):
-    """The rows of a screen about ``code``: what happened, what to do, what the customer is told,
-    and whose side the cause is on. ``fault``: what exactly differed."""
-    language = t.language
-    out = wrap("%s %s" % (code, codes.text(code, language)))
-    if fault:
-        out += wrap(fault)
-    out += wrap(codes.advice(code, language, kind))
-    group = codes.group_text(code, language)
-    if group:
-        out.append(t.tr("tell_customer"))
-        out += wrap(codes.customer(code, language, kind))
-        out.append(t.tr("cause_is"))
-        out.append(group)
-    return out
+    """Pages about ``code``: what happened and what to do, what the customer is told, whose side the
+    cause is on. ``fault``: what exactly differed."""
+    out = page(codes.text(code, t.language), codes.advice(code, t.language, kind))
+    if codes.group(code) != codes.G_NONE:
+        out += page(t.tr("tell_customer"), codes.customer(code, t.language, kind))
+    return out + cause(t, code, fault)
+
+
+def cause(t, code, fault=""):
+    """Pages about whose side the cause of ``code`` is on; none when there is no failure."""
+    if codes.group(code) == codes.G_NONE:
+        return []
+    out = page(t.tr("cause_is"), codes.group_text(code, t.language),
+               spread(t.tr("code_is"), code or "-"))
+    return out + page(t.tr("fault_is"), fault) if fault else out
 
 
 async def tell(t, title, code, kind=tx.SALE):
-    """Show ``rows``; ends at a key."""
+    """Show ``rows`` under ``title`` and the code; ends at a key."""
     fault = t.last_fault if code in (codes.MISMATCH, codes.BAD_MAC, codes.GARBLED) else ""
+    if width(title) + 1 + len(code) <= COLUMNS - 2:  # two columns are the scroll mark's
+        title = "%s %s" % (title, code)
     await t.ui.message(title, "\n".join(rows(t, code, kind, fault)), beep=True)
 
 

@@ -14,23 +14,8 @@ changed. A note is ASCII: a word and what belongs to it, separated by a space.
     release OP NUMBER   supervisor OP gave up on it for that reason
 """
 
-from mobi import dates, transactions as tx
-
 KIND = b"C"
 _MOST = 60
-
-# Words of a note -> text for people. Sorted by nothing; there are few.
-_WORDS = ("open", "try", "query", "call", "reason", "slip", "accept", "close", "release")
-_EVENTS = {
-    tx.BEGIN: "event_begin",
-    tx.APPROVE: "state_approved",
-    tx.DECLINE: "state_declined",
-    tx.PRINT: "printed",
-    tx.DROP: "state_absent",
-    tx.LOSE: "state_unknown",
-    tx.REVERSE: "state_reversal_due",
-    tx.UNDONE: "state_reversed",
-}
 
 
 def note(t, txn, text):
@@ -98,28 +83,3 @@ def cause(t, txn):
             code, _, fault = text[5:].partition(" ")
             return code, fault
     return "", ""
-
-
-def rows(t, txn):
-    """The whole history in rows of 16 columns: events of the journal and notes, oldest first."""
-    # A note about a try says more than the event it belongs to.
-    found = [(time, 0, t.tr(_EVENTS[event])) for event, time in t.journal.history(txn)
-             if event in _EVENTS]
-    found += [(time, 1, _in_words(t, text)) for time, text in notes(t, txn)]
-    found.sort(key=lambda item: item[:2])
-    out = []
-    day = ""
-    for time, _, text in found:
-        date, clock = dates.text(time).split(" ")
-        if date != day:
-            out.append(date)
-            day = date
-        out.append("%s %s" % (clock, text))
-    return out
-
-
-def _in_words(t, text):
-    word, _, rest = text.partition(" ")
-    if word not in _WORDS:
-        return text
-    return ("%s %s" % (t.tr("case_" + word), rest)).rstrip()

@@ -70,6 +70,7 @@ async def financial(t, title, txn):
         t.journal.begin(txn)  # rule 1: trace and intent are durable before the first byte leaves
     except JournalFull:
         raise Refused(t.tr("journal_read_only" if t.journal.read_only else "journal_full"))
+    t.last_fault = ""
     try:
         await exchange(t, title, tx.KIND_NAMES[txn.kind], txn)
     except LinkError as error:

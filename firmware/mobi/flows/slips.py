@@ -7,8 +7,9 @@ changes the money. Card numbers are masked on every copy; expiry, track and PIN 
 from mobi import banks, dates
 from mobi import transactions as tx
 from mobi.access import NOBODY
+from mobi.acquiring import codes
 from mobi.devices.printer import BIG, BOLD, CENTRE, CUT, FEED, NORMAL, RULE, TALL
-from mobi.flows import fees, reasons, sale
+from mobi.flows import cases, fees, history, reasons, sale
 from mobi.ui import font
 from mobi.ui.text import money, spread, wrap
 
@@ -158,7 +159,8 @@ def _remarks(t, txn, copy, duplicate):
 
 
 def fault_slip(t, txn):
-    """What the bank needs to put an open transaction right by hand. Not a voucher."""
+    """What the bank needs to put an open transaction right by hand, and what was done about it so
+    far. Not a voucher."""
     lines = head(t, t.tr("fault_slip"), t.tr("not_a_voucher"))
     lines += [
         (RULE, ""),
@@ -176,8 +178,15 @@ def fault_slip(t, txn):
         lines.append(pair(t.tr("original_rrn"), txn.original_rrn))
     if txn.reason:
         lines.append(pair(t.tr("reason_is"), txn.reason))
-    lines.append((NORMAL, t.tr("attempts_are") % txn.attempts))
+    if txn.attempts:
+        lines.append((NORMAL, t.tr("attempts_are") % txn.attempts))
     lines.append(pair(t.tr("state_is"), t.state_text(txn)))
+    code, fault = cases.cause(t, txn)
+    if code:
+        lines.append(pair(t.tr("cause_is"), codes.group_text(code, t.language)))
+        lines += text("%s %s %s" % (code, t.code_text(code), fault))
+    lines.append((RULE, ""))
+    lines += [(NORMAL, row) for row in history.rows(t, txn, _COLUMNS)]
     lines.append((RULE, ""))
     lines += text(t.tr("fault_text"))
     return lines + tail(t)

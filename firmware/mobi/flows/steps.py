@@ -7,25 +7,42 @@ offered, and ``TABLE`` names the text that says why.
 from mobi import transactions as tx
 from mobi.flows import guards, online, retries
 
-# State -> ids of three texts: what this terminal knows, what the host may have, what is safe.
+# State, kind (0: any other), ids of four texts: what this terminal knows, what the host may have,
+# what is safe, what to tell the customer ("": what the response code says, see `acquiring.codes`).
 MEANING = (
-    (tx.PENDING, "here_sent", "there_unsure", "safe_wait"),
-    (tx.APPROVED, "here_approved", "there_booked", "safe_done"),
-    (tx.DECLINED, "here_declined", "there_nothing", "safe_again"),
-    (tx.REVERSAL_DUE, "here_no_answer", "there_unsure", "safe_no_repeat"),
-    (tx.REVERSED, "here_reversed", "there_undone", "safe_again"),
-    (tx.UNKNOWN, "here_no_answer", "there_unsure", "safe_no_repeat"),
-    (tx.RELEASED, "here_released", "there_unsure", "safe_bank"),
-    (tx.ABSENT, "here_not_sent", "there_nothing", "safe_again"),
-    (tx.VOIDED, "here_voided", "there_undone", "safe_done"),
-    (tx.REFUNDED, "here_refunded", "there_booked", "safe_done"),
-    (tx.SETTLED, "here_settled", "there_booked", "safe_refund"),
+    (tx.PENDING, 0, "here_sent", "there_sale_unsure", "safe_wait", "tell_wait"),
+    (tx.REVERSAL_DUE, tx.SALE,
+     "here_no_answer", "there_sale_unsure", "safe_no_sale", "tell_sale_open"),
+    (tx.REVERSAL_DUE, tx.VOID,
+     "here_no_answer", "there_void_unsure", "safe_no_void", "tell_void_open"),
+    (tx.UNKNOWN, tx.REFUND,
+     "here_no_answer", "there_refund_unsure", "safe_no_refund", "tell_wait"),
+    (tx.APPROVED, tx.SALE, "here_approved", "there_booked", "safe_done", "tell_paid"),
+    (tx.APPROVED, tx.VOID, "here_approved", "there_voided", "safe_done", "tell_voided"),
+    (tx.APPROVED, tx.REFUND, "here_approved", "there_refunded", "safe_done", "tell_refunded"),
+    (tx.APPROVED, tx.BALANCE, "here_approved", "there_nothing", "safe_done", "tell_balance"),
+    (tx.DECLINED, tx.VOID, "here_declined", "there_sale_stands", "safe_again", "tell_not_voided"),
+    (tx.DECLINED, tx.REFUND, "here_declined", "there_no_refund", "safe_again", "tell_not_refunded"),
+    (tx.DECLINED, 0, "here_declined", "there_nothing", "safe_again", ""),
+    (tx.REVERSED, tx.VOID, "here_reversed", "there_sale_stands", "safe_again", "tell_not_voided"),
+    (tx.REVERSED, 0, "here_reversed", "there_nothing", "safe_again", "tell_nothing"),
+    (tx.ABSENT, tx.VOID, "here_not_sent", "there_sale_stands", "safe_again", "tell_not_voided"),
+    (tx.ABSENT, tx.REFUND, "here_not_sent", "there_no_refund", "safe_again", "tell_not_refunded"),
+    (tx.ABSENT, 0, "here_not_sent", "there_nothing", "safe_again", "tell_nothing"),
+    (tx.RELEASED, tx.VOID, "here_released", "there_void_unsure", "safe_bank", "tell_bank"),
+    (tx.RELEASED, tx.REFUND, "here_released", "there_refund_unsure", "safe_bank", "tell_bank"),
+    (tx.RELEASED, 0, "here_released", "there_sale_unsure", "safe_bank", "tell_bank"),
+    (tx.VOIDED, 0, "here_voided", "there_voided", "safe_done", "tell_voided"),
+    (tx.REFUNDED, 0, "here_refunded", "there_refunded", "safe_done", "tell_refunded"),
+    (tx.SETTLED, tx.VOID, "here_settled", "there_voided", "safe_done", "tell_voided"),
+    (tx.SETTLED, tx.REFUND, "here_settled", "there_refunded", "safe_done", "tell_refunded"),
+    (tx.SETTLED, 0, "here_settled", "there_booked", "safe_refund", "tell_paid"),
 )
 
 _OPEN = (tx.REVERSAL_DUE, tx.UNKNOWN)
 _NOTHING_MOVED = (tx.DECLINED, tx.REVERSED, tx.ABSENT)
 _DONE = (tx.APPROVED, tx.VOIDED, tx.REFUNDED, tx.SETTLED)
-_ANY = tuple(row[0] for row in MEANING)
+_ANY = tuple(tx.STATE_NAMES)
 
 # Step (id of its text), the states it is for, id of the text that says why not in another state.
 TABLE = (
@@ -45,12 +62,12 @@ TABLE = (
 )
 
 
-def meaning(state):
-    """(known here, known at the host, what is safe): ids of texts."""
+def meaning(state, kind):
+    """(known here, known at the host, what is safe, what to tell the customer): ids of texts."""
     for row in MEANING:
-        if row[0] == state:
-            return row[1:]
-    raise KeyError(state)
+        if row[0] == state and row[1] in (kind, 0):
+            return row[2:]
+    raise KeyError((state, kind))
 
 
 def offered(t, txn):
@@ -82,6 +99,8 @@ def _in_the_way(t, txn, step):
         return _refusal(guards.may_void, t, txn)
     if step == "step_refund" and txn.kind != tx.SALE:
         return t.tr("why_no_sale")
+    if step == "step_refund" and txn.value <= t.journal.refunded(txn.rrn):
+        return t.tr("why_all_refunded")
     if step == "step_reprint" and txn.kind == tx.BALANCE:
         return t.tr("why_no_slip")
     return ""
@@ -96,13 +115,18 @@ def may_release(t, txn):
 
 
 def _not_again(t, txn, step):
-    if txn.kind != tx.SALE:
+    if step == "step_code" and txn.kind != tx.SALE:
         return t.tr("why_no_sale")
     if step == "step_code" and not t.settings.get("payment_codes"):
         return t.tr("not_allowed_here")
-    if online.blocking(t) is not None:
-        return t.tr("reversal_blocks")
-    return ""
+    if txn.kind == tx.VOID:
+        original = t.journal.find(txn.original_trace)
+        if original is None:
+            return t.tr("original_unknown")
+        refusal = _refusal(guards.may_void, t, original)
+        if refusal:
+            return refusal
+    return _refusal(guards.may_start, t, tx.KIND_NAMES[txn.kind])
 
 
 def _refusal(guard, t, txn):

@@ -3,10 +3,21 @@
 from mobi import dates, transactions as tx
 from mobi.acquiring import codes
 from mobi.acquiring.messages import BadMac, BadMessage, Rejected
-from mobi.flows import cards, cases, online, query, reasons, retries, session, steps
+from mobi.flows import (
+    advice,
+    cards,
+    cases,
+    history,
+    online,
+    query,
+    reasons,
+    retries,
+    session,
+    steps,
+)
 from mobi.flows.online import Refused
 from mobi.link.link import LinkError
-from mobi.ui.text import money, spread, wrap
+from mobi.ui.text import money, page, spread, wrap
 
 # What the host says about a transaction it is asked about (0830/364).
 _STANDS = "00"
@@ -32,26 +43,26 @@ async def run(t):
 
 
 def summary(t, txn):
-    """Three rows of the list: time, kind and state; amount; card."""
-    clock = dates.text(txn.time)[11:]
+    """Three rows of the list: time (of another day the date) and amount; card; kind and state."""
+    date, clock = dates.text(txn.time).split(" ")
+    today = dates.text(t.now())[:10]
     return (
-        "%s %s%s" % (clock, t.tr(tx.KIND_NAMES[txn.kind]), t.state_text(txn)),
-        "RMB " + money(txn.value),
+        spread(clock if date == today else date[5:], money(txn.value)),
         cards.short(txn.masked_pan),
+        spread(t.tr(tx.KIND_NAMES[txn.kind]), t.state_text(txn)),
     )
 
 
 async def show(t, txn):
     """The case of ``txn``: first what is known and safe, then the steps that are allowed."""
-    title = "%06d %s" % (txn.trace, t.state_text(txn))
-    await t.ui.pages(title, case_rows(t, txn))
+    await t.ui.pages(t.state_text(txn), case_rows(t, txn))
+    title = "%s %06d" % (t.tr("voucher_is"), txn.trace)
     while True:
         allowed, refused = steps.offered(t, txn)
         labels = [t.tr(step) for step in allowed]
         if refused:
             labels.append(t.tr("step_others"))
         before = txn.state
-        title = "%06d %s" % (txn.trace, t.state_text(txn))
         at = await t.ui.choose(title, labels)
         try:
             if at == len(allowed):
@@ -63,41 +74,34 @@ async def show(t, txn):
         except t.Leave as left:
             if left.timed_out:
                 raise
-        if before != txn.state and not tx.is_unfinished(txn.state) and txn.state != tx.ABSENT:
-            return
+        if before != txn.state and txn.state not in (tx.REVERSED, tx.ABSENT):
+            return  # closed; where no money moved it can be done again right here
 
 
 def case_rows(t, txn):
-    """What happened, whose side the cause is on, what each end knows, what is safe."""
-    here, there, safe = steps.meaning(txn.state)
-    rows = ["%s %s" % (t.tr(tx.KIND_NAMES[txn.kind]), money(txn.value)),
-            cards.short(txn.masked_pan), t.date_text(txn.time)]
+    """What it is; then a page each: what is safe, what to tell the customer, what each end knows,
+    whose side the cause is on, and how far it has come."""
+    here, there, safe, tell = steps.meaning(txn.state, txn.kind)
     code, fault = cases.cause(t, txn)
     if not code and not tx.is_unfinished(txn.state):
         code = txn.code
+    told = t.tr(tell) if tell else codes.customer(code, t.language, txn.kind)
+    kind = t.tr(tx.KIND_NAMES[txn.kind])
+    rows = page(spread(kind, money(txn.value)), cards.short(txn.masked_pan), t.tr("enter_steps"))
+    rows += page(t.tr("is_safe"), t.tr(safe))
+    rows += page(t.tr("tell_customer"), told)
+    rows += page(t.tr("known_here"), t.tr(here))
+    rows += page(t.tr("known_there"), t.tr(there))
     if code:
-        rows += wrap("%s %s" % (code, codes.text(code, t.language)))
-        if fault:
-            rows += wrap(fault)
-        group = codes.group_text(code, t.language)
-        if group:
-            rows += [t.tr("cause_is"), group]
-    rows.append(t.tr("known_here"))
-    rows += wrap(t.tr(here))
-    rows.append(t.tr("known_there"))
-    rows += wrap(t.tr(there))
-    rows.append(t.tr("is_safe"))
-    rows += wrap(t.tr(safe))
+        rows += page(codes.text(code, t.language)) + advice.cause(t, code, fault)
+    rows += [spread(t.tr("voucher_is"), "%06d" % txn.trace), t.date_text(txn.time)]
     if txn.attempts:
         rows.append(t.tr("attempts_are") % txn.attempts)
-    if txn.state == tx.REVERSAL_DUE:
-        rows += _next_try(t)
-    rows.append(t.tr("enter_steps"))
-    return rows
+    return rows + _next_try(t, txn)
 
 
-def _next_try(t):
-    time = retries.next_time(t)
+def _next_try(t, txn):
+    time = retries.next_time(t) if txn.state == tx.REVERSAL_DUE else None
     if time is None:
         return []
     return [spread(t.tr("next_try"), dates.text(time)[11:])]
@@ -122,12 +126,10 @@ async def _query(t, txn):
     if reply.code == _STANDS:
         await _stands(t, title, txn, reply)
     elif reply.code in (_NOT_HERE, _UNDONE):
-        _close(t, txn, reply.code)
-        text = t.tr("host_has_not" if reply.code == _NOT_HERE else "host_undone")
-        await t.ui.message(title, text)
+        await _close(t, title, txn, reply.code)
     else:
-        text = "%s %s" % (reply.code, t.code_text(reply.code))
-        raise Refused("%s\n%s" % (t.tr("host_no_query"), text))
+        text = t.tr("host_no_query_sale" if tx.is_reversible(txn.kind) else "host_no_query_refund")
+        raise Refused("%s\n%s %s" % (text, reply.code, t.code_text(reply.code)))
 
 
 async def ask_host(t, title, txn):
@@ -150,11 +152,17 @@ async def ask_host(t, title, txn):
         raise Refused(t.explain(error))
 
 
-def _close(t, txn, code):
+async def _close(t, title, txn, code):
     # The host has nothing of it, or nothing any more.
     txn.code = code
     t.journal.mark(txn, tx.UNDONE if txn.state == tx.REVERSAL_DUE else tx.DROP)
     cases.closed(t, txn, code)
+    text = t.tr("host_has_not" if code == _NOT_HERE else "host_undone")
+    await t.ui.message(title, "%s\n%s" % (text, _at_host(t, txn.state, txn.kind)))
+
+
+def _at_host(t, state, kind):
+    return t.tr(steps.meaning(state, kind)[1])
 
 
 async def _stands(t, title, txn, reply):
@@ -164,17 +172,16 @@ async def _stands(t, title, txn, reply):
     amount = reply.amount
     if amount != txn.amount and (txn.kind != tx.SALE or not 0 < amount < txn.amount):
         raise Refused(t.tr("host_amount_differs") % money(amount))
-    rows = [t.tr("host_approved"), "RMB " + money(amount), t.tr("rrn_is"), "  " + reply.rrn]
-    await t.ui.pages(title, rows + [t.tr("enter_steps")])
-    labels = [t.tr("accept_late")]
+    rows = page(_at_host(t, tx.APPROVED, txn.kind), "RMB " + money(amount), t.tr("enter_steps"))
+    await t.ui.pages(title, rows + [t.tr("rrn_is"), "  " + reply.rrn])
+    name = tx.KIND_NAMES[txn.kind]
+    labels = [t.tr("accept_" + name)]
     if txn.state == tx.REVERSAL_DUE:
-        labels.append(t.tr("step_reverse"))
+        labels.append(t.tr("reverse_" + name))
     if await t.ui.choose(title, labels):
         await _reverse(t, txn)
         return
     accept(t, txn, reply)
-    if txn.kind == tx.BALANCE:
-        return
     await t.go("approved", txn)
 
 
@@ -195,7 +202,8 @@ def accept(t, txn, reply):
 async def _reverse(t, txn):
     """One more reversal now."""
     if await online.reverse(t, t.tr("reversing"), txn, 1):
-        await t.ui.message(t.tr("reversing"), t.tr("reversal_done"))
+        text = "%s\n%s" % (t.tr("reversal_done"), _at_host(t, txn.state, txn.kind))
+        await t.ui.message(t.tr("reversing"), text)
     else:
         raise Refused(t.tr("reversal_failed_now"))
 
@@ -210,7 +218,8 @@ async def try_due(t, txn):
 
 async def _wait(t, txn):
     """How long it may take, and that nobody has to do anything."""
-    await t.ui.pages(t.tr("step_wait"), _next_try(t) + wrap(t.tr("wait_text")))
+    text = page(_at_host(t, tx.REVERSED, txn.kind), t.tr("wait_text"))
+    await t.ui.pages(t.tr("step_wait"), _next_try(t, txn) + text)
 
 
 async def _release(t, txn):
@@ -218,23 +227,30 @@ async def _release(t, txn):
     title = t.tr("step_release")
     supervisor = await session.supervisor(t, title)
     number = await reasons.choose(t, t.tr("why"), reasons.RELEASE)
-    rows = [t.tr("release_sure"), money(txn.value), cards.short(txn.masked_pan),
-            t.tr("enter_continues")]
-    if not await t.ui.confirm(title, "\n".join(rows)):
+    rows = page(spread(t.tr(tx.KIND_NAMES[txn.kind]), money(txn.value)),
+                cards.short(txn.masked_pan), t.tr("release_sure"))
+    if not await t.ui.confirm(title, rows + page(t.tr("release_then"), t.tr("enter_continues"))):
         return
     await t.printing.fault_slip(txn)
     txn.supervisor = supervisor
     txn.note = min(number, 255)
     t.journal.mark(txn, tx.RELEASE)
     cases.released(t, txn, supervisor, number)
-    await t.ui.message(title, t.tr("released"))
+    await t.ui.message(title, "%s\n%s" % (t.tr("released"), t.tr("release_then")))
 
 
 # -- steps that go on from there -------------------------------------------------------------------
 
 
 async def _redo(t, txn):
-    await t.go("sale", None, "", txn.amount)
+    if txn.kind == tx.SALE:
+        await t.go("sale", None, "", txn.amount)
+    elif txn.kind == tx.VOID:
+        await t.go("void_chosen", t.journal.find(txn.original_trace))
+    elif txn.kind == tx.REFUND and txn.by_code:
+        await t.go("refund_code")
+    else:
+        await t.go(tx.KIND_NAMES[txn.kind])
 
 
 async def _code(t, txn):
@@ -247,8 +263,8 @@ async def _void(t, txn):
 
 
 async def _refund(t, txn):
-    rows = wrap(t.tr("refund_how")) + [
-        t.tr("rrn_is"), "  " + txn.rrn,
+    rows = page(t.tr("refund_how")) + [
+        t.tr("original_rrn"), "  " + txn.rrn,
         spread(t.tr("original_date_is"), dates.text(txn.time)[5:10].replace("-", "")),
         spread(t.tr("refund_left"), money(txn.value - t.journal.refunded(txn.rrn))),
         t.tr("enter_continues"),
@@ -269,20 +285,22 @@ async def _reprint(t, txn):
 async def _call(t, txn):
     """Whom to call and what to have at hand; the case number the other side gives is kept."""
     title = t.tr("step_call")
-    rows = [t.settings.get("service_phone") or t.tr("no_phone"), t.tr("have_ready"),
-            spread(t.tr("voucher_is"), "%06d" % txn.trace),
-            spread(t.tr("batch_is"), "%06d" % txn.batch),
-            t.date_text(txn.time), "RMB " + money(txn.value), cards.short(txn.masked_pan)]
+    phone = t.settings.get("service_phone") or t.tr("no_phone")
+    rows = page(phone, t.tr("ask_case_number")) + [
+        t.tr("have_ready"), " " + t.settings.get("merchant"),
+        spread(t.tr("p_terminal"), t.settings.get("terminal")),
+        spread(t.tr("batch_is"), "%06d" % txn.batch),
+        spread(t.tr("voucher_is"), "%06d" % txn.trace),
+        t.date_text(txn.time), "RMB " + money(txn.value), cards.short(txn.masked_pan)]
     if txn.rrn:
         rows += [t.tr("rrn_is"), "  " + txn.rrn]
-    rows += wrap(t.tr("ask_case_number"))
     await t.ui.pages(title, rows)
     number = await t.ui.digits(title, t.tr("case_number"), _CASE_DIGITS, empty=True)
     cases.called(t, txn, number)
 
 
 async def _history(t, txn):
-    await t.ui.pages(t.tr("step_history"), cases.rows(t, txn))
+    await t.ui.pages(t.tr("step_history"), history.rows(t, txn))
 
 
 _STEPS = {

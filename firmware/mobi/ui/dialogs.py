@@ -7,9 +7,8 @@ CANCEL key does, and the flow unwinds to the idle screen with nothing half done.
 from micropython import const
 
 from mobi.ui.screen import ROWS
-from mobi.ui.text import COLUMNS, cut, money, pad, spread, width, wrap
+from mobi.ui.text import COLUMNS, PAGE, cut, money, pad, spread, width, wrap
 
-_LINES = const(3)  # rows under the title
 _HALF = const(8)  # columns of an item when two stand in a row
 _AMOUNT_DIGITS = const(9)
 
@@ -63,7 +62,7 @@ class Dialogs:
         if beep:
             self.beep()
         rows = wrap(text)
-        if len(rows) > _LINES:
+        if len(rows) > PAGE:
             try:
                 await self.pages(title, rows)
             except Leave:
@@ -78,18 +77,18 @@ class Dialogs:
     async def pages(self, title, rows, keys=("ENTER",)):
         """Rows to scroll with UP and DOWN; the key of ``keys`` that ended it. CANCEL leaves."""
         top = 0
-        last = max(0, len(rows) - _LINES)
+        last = max(0, len(rows) - PAGE)
         while True:
             mark = ("↕" if top < last else "↑") if top else ("↓" if last else "")
             self._title(title, mark)
-            for number in range(_LINES):
+            for number in range(PAGE):
                 at = top + number
                 self.screen.row(number + 1, rows[at] if at < len(rows) else "")
             key = await self.key()
             if key == "DOWN":
-                top = min(top + _LINES, last)
+                top = min(top + PAGE, last)
             elif key == "UP":
-                top = max(top - _LINES, 0)
+                top = max(top - PAGE, 0)
             elif key in keys:
                 return key
             elif key == "CANCEL":
@@ -169,14 +168,14 @@ class Dialogs:
         Short labels stand two in a row, longer ones one in a row.
         """
         two = all(width(label) + 1 <= _HALF for label in labels)
-        per_page = 2 * _LINES if two else _LINES
+        per_page = 2 * PAGE if two else PAGE
         chosen = start
         while True:
             first = chosen // per_page * per_page
             last_page = first + per_page >= len(labels)
             mark = ("↑" if last_page else "↕") if first else ("" if last_page else "↓")
             self._title(title, mark)
-            for number in range(_LINES):
+            for number in range(PAGE):
                 self._items(number, labels, first, chosen, two)
             key = await self.key()
             if key == "UP":
@@ -217,7 +216,7 @@ class Dialogs:
         """
         at = 0
         while True:
-            self.screen.show("", draw(items[at])[:_LINES])
+            self.screen.show("", draw(items[at])[:PAGE])
             self.screen.row(
                 0, spread(title, "%d/%d" % (at + 1, len(items))), inverted=True
             )

@@ -3,6 +3,7 @@
 from micropython import const
 
 COLUMNS = const(16)
+PAGE = const(3)  # rows of the panel under the title
 
 
 def width(text):
@@ -50,6 +51,16 @@ def wrap(text, columns=COLUMNS):
             rows.append(row.rstrip())
             paragraph = rest.lstrip()
         rows.append(paragraph)
+    return rows
+
+
+def page(*texts):
+    """The rows of ``texts``, filled to whole pages of the panel: each subject has its own."""
+    rows = []
+    for text in texts:
+        rows += wrap(text)
+    while len(rows) % PAGE:
+        rows.append("")
     return rows
 
 
