@@ -15,7 +15,7 @@ from host_tools.acquirer.gateway import Gateway
 from host_tools.acquirer.host import TEST_TERMINAL, Acquirer
 from host_tools.acquirer.lines import BAUD, LineClosed
 from host_tools.acquirer.loop import Loop
-from host_tools.acquirer.notices import Courier, FileSink, Sink, Webhook
+from host_tools.acquirer.notices import Courier, sinks
 from host_tools.acquirer.server import Server
 from host_tools.cli import UserError
 
@@ -100,15 +100,11 @@ def run_host(args: argparse.Namespace) -> int:
 
 
 def _courier(acquirer: Acquirer, args: argparse.Namespace) -> Courier | None:
-    sinks: list[Sink] = []
-    if args.notices:
-        sinks.append(FileSink(args.notices))
-    if args.webhook:
-        try:
-            sinks.append(Webhook(args.webhook, _say))
-        except ValueError as error:
-            raise UserError(str(error)) from None
-    return Courier(acquirer, sinks, _say) if sinks else None
+    try:
+        found = sinks(args.notices, args.webhook, _say)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    return Courier(acquirer, found, _say) if found else None
 
 
 def _listen(server: Server, host: str, port: int) -> None:

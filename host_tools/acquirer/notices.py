@@ -86,6 +86,16 @@ class Webhook:
             raise SinkFailed(str(getattr(error, "reason", error))) from None
 
 
+def sinks(file: Path | None, url: str | None, say: Callable[[str], None] = print) -> list[Sink]:
+    """Where the options ``--notices`` and ``--webhook`` lead. ``ValueError``: no such address."""
+    found: list[Sink] = []
+    if file is not None:
+        found.append(FileSink(file))
+    if url is not None:
+        found.append(Webhook(url, say))
+    return found
+
+
 class Courier:
     """Takes waiting events from the acquirer to the sinks, in order, on its own thread."""
 

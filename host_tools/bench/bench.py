@@ -16,16 +16,18 @@ from __future__ import annotations
 
 import functools
 import io
+import logging
 import random
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from host_tools.acquirer import TEST_CARDS, Acquirer, Answer
+from host_tools.acquirer.notices import Courier, Sink
 from host_tools.acquirer.trace import Entry
 from host_tools.bench import boards, menu, provisioning, states, wiring
 from host_tools.bench.kernel import Kernel
@@ -37,6 +39,8 @@ from host_tools.bench.rig import HOLD_US, Rig
 
 if TYPE_CHECKING:
     from host_tools.journal import Transaction
+
+log = logging.getLogger(__name__)
 
 # The world is quiet when nothing has moved on a bus for so long and nothing is about to.
 QUIET_US = 120_000
@@ -100,6 +104,8 @@ class Bench:
     ``host``: an ``Acquirer`` to share between benches; by default each bench has its own. Benches
     that share one get the terminal numbers 00000001, 00000002, ... unless ``settings`` names them.
     ``amounts``: switch the magic amounts of the bench's own acquirer on.
+    ``notices``: where the merchant's events go from the bench's own acquirer
+    (`host_tools/acquirer/notices.py`: ``Webhook``, ``FileSink``), beginning with the bench.
     ``state``: begin where something has happened already, switched on and logged in
     (`host_tools/bench/states.py` has the names).
     ``line``: None leads to the acquirer of the bench; "pty" makes a pseudo terminal that another
@@ -120,6 +126,7 @@ class Bench:
         unit: int = 256,
         host: Acquirer | None = None,
         amounts: bool = False,
+        notices: Sequence[Sink] = (),
         state: str | None = None,
         line: str | None = None,
         provision: bool = True,
@@ -133,6 +140,8 @@ class Bench:
             raise WrongUse(f"journal_kib={journal_kib}: a multiple of 4 from 64 to 1024")
         if host is not None and amounts:
             raise WrongUse("amounts belong to the bench's own acquirer: Acquirer(amounts=True)")
+        if notices and (host is not None or line is not None):
+            raise WrongUse("notices come from the bench's own acquirer: leave out host and line")
         if state is not None and state not in states.names():
             raise WrongUse(f"state={state!r}: there are {', '.join(states.names())}")
         if state is not None and (host is not None or line is not None):
@@ -144,8 +153,13 @@ class Bench:
         self.language = language
         self.kernel = Kernel()
         self.clock = Clock(self)
-        self.host = Acquirer(seed=seed, amounts=amounts) if host is None else host
-        options = self._options(settings, shared=host is not None)
+        if host is None:
+            host, shared = Acquirer(seed=seed, amounts=amounts, notices=bool(notices)), False
+        else:
+            shared = True
+        self.host = host
+        self._courier = Courier(host, notices, log.warning) if notices else None
+        options = self._options(settings, shared)
         self.terminal = str(options["terminal"])
         self.folder = Path(keep or tempfile.mkdtemp(prefix="mobi-"))
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -167,6 +181,8 @@ class Bench:
                 how = {"seed": seed, "settings": settings, "language": language,
                        "journal_kib": journal_kib, "unit": unit, "amounts": amounts}
                 states.enter(self, state, how)
+            if self._courier is not None:
+                self._courier.start()
         except BaseException:
             self.close()
             raise
@@ -225,6 +241,9 @@ class Bench:
     def close(self) -> None:
         """Switch off; keep the flash images or remove the private folder. May be called twice."""
         self.board.power_off()
+        if self._courier is not None:
+            self._courier.stop()
+            self._courier = None
         if self._outside is not None:
             self._outside.close()
             self._outside = None
@@ -234,7 +253,10 @@ class Bench:
             self._save_images(self.folder)
 
     def _handle(self, message: bytes) -> list[Answer]:
-        return self.host.handle(message, self.clock.now)
+        answers = self.host.handle(message, self.clock.now)
+        if self._courier is not None:
+            self._courier.poke()
+        return answers
 
     # -- power ---------------------------------------------------------------------------------
 

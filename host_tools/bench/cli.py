@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,10 @@ from host_tools.cli import UserError
 from host_tools.micropython import NoMicroPython
 
 if TYPE_CHECKING:
+    from host_tools.acquirer.notices import Sink
     from host_tools.bench.bench import Bench
+
+log = logging.getLogger(__name__)
 
 
 def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -24,10 +28,16 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
                      help="port of the page on this machine (default: any free one)")
     run.add_argument("--no-page", action="store_true", help="no page")
     run.add_argument("--language", choices=("zh", "en"), default="zh", help="of the terminal")
+    run.add_argument("--amounts", action="store_true",
+                     help="let the last two digits of an amount choose what the acquirer does "
+                     + "(the table: mobi host --amounts)")
     run.add_argument("--seed", type=int, default=1, help="everything random comes from it")
     run.add_argument("--board", default="unix", help="what the firmware runs on (default: unix)")
     run.add_argument("--keep", type=Path, metavar="FOLDER",
                      help="keep the flash there, and go on with what lies there already")
+    run.add_argument("--notices", type=Path, metavar="FILE",
+                     help="append the merchant's events to FILE, one JSON object per line")
+    run.add_argument("--webhook", metavar="URL", help="POST the merchant's events there")
     line = run.add_mutually_exclusive_group()
     line.add_argument("--line-pty", action="store_true",
                       help="lead the terminal's line to a pseudo terminal for your own host")
@@ -49,13 +59,19 @@ def _port(text: str) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
+    from host_tools.acquirer.notices import sinks
+    from host_tools.bench.bench import WrongUse
     from host_tools.bench.boards import NoSuchBoard
     from host_tools.bench.console import Console
     from host_tools.bench.line import LineError
     from host_tools.bench.live import Live
     from host_tools.web.server import Page, PortTaken
 
-    live = Live(lambda: _bench(args))
+    try:
+        notices = sinks(args.notices, args.webhook, log.warning)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    live = Live(lambda: _bench(args, notices))
     page = Page(live, args.page)
     try:
         live.start()
@@ -68,7 +84,7 @@ def _run(args: argparse.Namespace) -> int:
             port = view.status["line_port"] if view is not None else ""
             greeting = f"The line is {port}, 115200 baud. {greeting}".rstrip()
         Console(live, sys.stdout, greeting).run()
-    except (NoMicroPython, NoSuchBoard, LineError, PortTaken) as error:
+    except (NoMicroPython, NoSuchBoard, LineError, PortTaken, WrongUse) as error:
         raise UserError(str(error)) from error
     finally:
         page.stop()
@@ -76,12 +92,12 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _bench(args: argparse.Namespace) -> Bench:
+def _bench(args: argparse.Namespace, notices: list[Sink]) -> Bench:
     from host_tools.bench.bench import Bench
 
     line = "pty" if args.line_pty else args.host_port
     return Bench(args.board, args.seed, language=args.language, keep=args.keep, line=line,
-                 amounts=True)
+                 amounts=args.amounts, notices=notices)
 
 
 def _demo(args: argparse.Namespace) -> int:

@@ -1,0 +1,108 @@
+"""The merchant's events, from the operator's keys to a real HTTP receiver and to a file."""
+
+import http.server
+import json
+import queue
+import threading
+
+import pytest
+
+from host_tools.acquirer.notices import FileSink, Webhook
+from host_tools.bench import Bench, stories
+from host_tools.bench.bench import WrongUse
+from tests.e2e.kit import CARD, CARDS, signed_on, started
+
+PATIENCE_S = 20  # of real time, for a delivery within this machine
+
+
+@pytest.fixture
+def receiver():
+    """(address, queue of the events that were posted there) of an HTTP server on this machine."""
+    got = queue.Queue()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            got.put(json.loads(body) | {"key": self.headers["Idempotency-Key"]})
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *args):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/events", got
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_every_event_of_a_day_reaches_the_merchant(make_bench, receiver, tmp_path):
+    url, got = receiver
+    path = tmp_path / "events.jsonl"
+    b = signed_on(make_bench(notices=[Webhook(url), FileSink(path)], settings={"ask_reason": 0}))
+
+    def event(name, **wanted):
+        found = got.get(timeout=PATIENCE_S)
+        assert found["event"] == name, found
+        assert {key: found[key] for key in wanted} == wanted
+        assert found["terminal"] == b.terminal and found["key"] == str(found["number"])
+        return found
+
+    sale = stories.sale(b, 8000)
+    event("approved", trace=sale.trace, amount=8000, card_last4=CARD[-4:])
+    stories.refund(b, sale.rrn, f"{b.clock.now:%m%d}", 3000)
+    event("refunded", amount=3000)
+    sale = stories.sale(b, 5000)
+    event("approved", trace=sale.trace)
+    stories.void(b, sale.trace)
+    event("voided", original_trace=sale.trace)
+    b.line.drop_next("reply")
+    stories.sale(b, 700, wait=False)
+    b.clock.advance(70)
+    b.to_idle()
+    lost = event("approved", amount=700)
+    stories.sale(b, 600)
+    event("reversed", trace=lost["trace"], reason="98")
+    event("approved", amount=600)
+    started(b, 100, CARDS["lost"])
+    b.type(stories.PIN)
+    b.press("ENTER")
+    b.wait_for("41")
+    event("risk", code="41")
+    for _ in range(5):
+        b.press("CANCEL")
+    b.to_idle()
+    stories.settle(b)
+    event("settled", batch=1, debit=8000 + 5000 + 600, credit=3000 + 5000)
+    b.close()  # everything is delivered before it ends
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["event"] for line in lines] == [
+        "approved", "refunded", "approved", "voided", "approved", "reversed", "approved", "risk",
+        "settled"]
+    assert CARD not in path.read_text() and CARD[:6] not in path.read_text()
+
+
+def test_a_terminals_own_report_is_a_risk_event(make_bench, receiver):
+    url, got = receiver
+    b = signed_on(make_bench(notices=[Webhook(url)]))
+    for _ in range(3):  # a supervisor's password wrong three times
+        b.press("VOID")
+        b.type("999999")
+        b.press("ENTER")
+        b.to_idle()
+    found = got.get(timeout=PATIENCE_S)
+    assert found["event"] == "risk" and found["reason"] == "access: wrong passwords for 00, locked"
+
+
+def test_without_a_place_to_go_nothing_is_kept(bench):
+    signed_on(bench)
+    stories.sale(bench, 100)
+    assert bench.host.waiting_notices() == []
+
+
+def test_notices_belong_to_the_benchs_own_acquirer(tmp_path):
+    with pytest.raises(WrongUse, match="own acquirer"):
+        Bench(notices=[FileSink(tmp_path / "x")], line="pty")
