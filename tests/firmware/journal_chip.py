@@ -8,7 +8,7 @@ if not ROOT.startswith("/"):
     ROOT = "."
 sys.path.append(ROOT + "/host_tools/bench")
 
-from nor import MODES, Nor, PowerCut, Random  # noqa: E402, F401
+from nor import MODES, Nor, PowerCut, Random, RuleBroken  # noqa: E402, F401
 
 from mobi import transactions as tx  # noqa: E402
 from mobi.journal.log import Journal  # noqa: E402

@@ -4,10 +4,10 @@ The model is the oracle of the power-cut ring: it says what must be visible afte
 knows nothing of flash. Both run under CPython and under MicroPython.
 """
 
-from journal_chip import sale
+from journal_chip import Cipher, Nor, PowerCut, sale
 
 from mobi import transactions as tx
-from mobi.journal.log import JournalFull
+from mobi.journal.log import Journal, JournalFull
 
 EVENTS = {
     "approve": tx.APPROVE,
@@ -198,7 +198,7 @@ class Player:
             about = None
             if step[3] >= 0:
                 about = journal.find(*self.traces[step[3]])
-            journal.note(step[1].encode(), step[2].encode(), about)
+            return not journal.note(step[1].encode(), step[2].encode(), about)
         elif verb == "idle":
             for _ in range(step[1]):
                 journal.idle()
@@ -266,3 +266,99 @@ def history_holds(journal, model):
     if plain != [note for note in wanted if note not in cases][: len(plain)]:
         return "notes changed"
     return ""
+
+
+class Wrong(Exception):
+    """The journal shows something else than the model."""
+
+
+class Life:
+    """A journal and its model through any steps, power cuts among them.
+
+    Beside the verbs of ``Player``: ["restart"], ["fault", sector, name] breaks a sector of the
+    chip, ["cut", operations, mode, operations, mode] orders a power cut after so many flash
+    operations and another one in the start-up after it (-1: none).
+    """
+
+    def __init__(self, unit, seed, trace=1, sectors=6, make=Journal):
+        self.unit = unit
+        self.make = make
+        self.nor = Nor(sectors * 4096, unit=unit, seed=seed)
+        self.player = Player(make(self.nor, unit, Cipher()))
+        self.player.journal.format(1, trace)
+        self.model = Model(1, trace)
+        self.played = 0
+        self.cuts = 0
+        self.again = None
+
+    def play(self, step):
+        """Play one step; ``Wrong`` when the journal does not show what it must."""
+        i = self.played
+        self.played += 1
+        if step[0] == "cut":
+            self.nor.cut_after(step[1], mode=step[2])
+            self.again = step[3:]
+            return
+        if step[0] == "fault":
+            self.nor.faults[step[1]] = step[2]
+            return
+        if not self._can_play(step):
+            return
+        before = after = self.model
+        if step[0] not in ("restart", "idle"):
+            after = before.copy()
+            after.play(step, i)
+        try:
+            if step[0] == "restart":
+                self._start((before,))
+            elif self.player.play(step, i):
+                after = before  # there was no room
+        except PowerCut:
+            self._start((before, after))
+            return
+        self.model = after
+        if picture(self.player.journal) != after.picture():
+            raise Wrong(f"step {i} {step}")
+
+    def _can_play(self, step):
+        # An event needs its transaction; a closed one may have been given up.
+        n = step[1] if step[0] in EVENTS else step[3] if step[0] == "note" else -1
+        if n < 0:
+            return True
+        if n >= len(self.player.traces):
+            return False
+        if self.player.journal.find(*self.player.traces[n]) is not None:
+            return True
+        if self.model.txns[n]["state"] in OPEN or n >= self.model.batch_start:
+            raise Wrong(f"transaction {n} is gone")
+        return False
+
+    def _start(self, models):
+        # Power comes back; ``models``: what may be there now.
+        while True:
+            self.cuts += self.nor.dead
+            self.nor.revive()
+            if self.again and self.again[0] >= 0:
+                self.nor.cut_after(self.again[0], mode=self.again[1])
+            self.again = None
+            journal = self.make(self.nor, self.unit, Cipher())
+            try:
+                verdict = journal.mount()
+            except PowerCut:
+                continue
+            break
+        self.nor.disarm()
+        if not verdict.usable or verdict.read_only:
+            raise Wrong(f"step {self.played - 1}: {verdict.text}")
+        seen = picture(journal)
+        for model in reversed(models):
+            if model.picture() == seen:
+                why = history_holds(journal, model)
+                if not why:
+                    self.model = model
+                    traces = [(txn["trace"], txn["batch"]) for txn in model.txns]
+                    self.player = Player(journal, traces)
+                    return
+            else:
+                why = "another picture"
+        raise Wrong(f"after the cut in step {self.played - 1}: {why}")

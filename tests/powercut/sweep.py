@@ -12,6 +12,7 @@ One cut is replayed with the line a failure prints, for example
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,8 +23,8 @@ for folder in ("tests/firmware", "boards/cpython", "firmware", "."):
     if str(ROOT / folder) not in sys.path:
         sys.path.insert(0, str(ROOT / folder))
 
-from journal_chip import Cipher, Nor, PowerCut  # noqa: E402
-from journal_player import Model, Player, history_holds, picture  # noqa: E402
+from journal_chip import MODES, Cipher, Nor, PowerCut  # noqa: E402
+from journal_player import Life, Model, Player, history_holds, picture  # noqa: E402
 
 from host_tools.journal import decode  # noqa: E402
 from mobi import transactions as tx  # noqa: E402
@@ -442,15 +443,24 @@ def sweep_queued(
 def main(argv: list[str] | None = None) -> int:
     """Replay one cut and say what is wrong with it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--life", choices=LIVES, required=True)
-    parser.add_argument("--unit", type=int, choices=(1, 256), required=True)
-    parser.add_argument("--op", type=int, required=True)
-    parser.add_argument("--mode", required=True)
+    parser.add_argument("--steps", help="a life as JSON instead, with its own cuts")
+    parser.add_argument("--life", choices=LIVES)
+    parser.add_argument("--unit", type=int, choices=(1, 256))
+    parser.add_argument("--op", type=int)
+    parser.add_argument("--mode", choices=MODES)
     parser.add_argument("--prefix", type=int)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--then", help="mode of a second cut, in the start-up")
     parser.add_argument("--at", type=int, default=0, help="its operation")
     args = parser.parse_args(argv)
+    if args.steps:
+        told = json.loads(args.steps)
+        life = Life(told["unit"], told["seed"], told["trace"])
+        for step in told["steps"]:
+            print(step)
+            life.play(step)
+        print("nothing is wrong")
+        return 0
     cut = record(LIVES[args.life], args.unit, FAULTS.get(args.life))[args.op]
     what = "erase" if cut.data is None else f"program of {len(cut.data)} bytes"
     where = f"sector {cut.address // 4096}, offset {cut.address % 4096}"
