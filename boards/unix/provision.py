@@ -1,4 +1,4 @@
-"""Provisions the terminal on the bench: provision.py JSON."""
+"""Provisions the terminal on the bench: provision.py FILE.JSON."""
 
 import json
 import sys
@@ -6,4 +6,6 @@ import sys
 import board
 from mobi.provision import provision
 
-print("provisioned", provision(board.open(), json.loads(sys.argv[1])))
+with open(sys.argv[1]) as file:
+    options = json.load(file)
+print("provisioned", provision(board.open(), options))

@@ -46,7 +46,10 @@ def provision(journal: Nor, vault: Nor, options: dict[str, Any]) -> None:
             log = Path(folder) / "log"
             rig = Rig(kernel, chips[0], chips[1], seed=0)
             rig.board = board = UnixBoard(kernel, rig, log)
-            board.power_on("boards/unix/provision.py", config)
+            # In a file: MicroPython takes arguments of up to 255 bytes only.
+            given = Path(folder) / "options.json"
+            given.write_text(config, encoding="ascii")
+            board.power_on("boards/unix/provision.py", str(given))
             board.run(60_000_000, stop=lambda: board.halted)
             board.power_off()
             said = log.read_text(encoding="utf-8")
