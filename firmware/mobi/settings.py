@@ -31,7 +31,7 @@ TABLE = (
     ("ask_reason", FLAG, 1, 0, 1),  # 撤销、退货后问原因
     ("repeat_minutes", NUMBER, 5, 0, 60),  # 重复交易提示: same card and amount; 0: none
     ("payment_codes", FLAG, 1, 0, 1),  # 扫码付款
-    # Limits that ask the supervisor; 0: none (see mobi.limits).
+    # Limits that ask the supervisor; 0: none (see mobi.flows.limits).
     ("sale_limit", MONEY, 0, 0, 999999999),  # 单笔限额
     ("day_limit", MONEY, 0, 0, 999999999),  # 日累计限额
     ("refunds_a_day", NUMBER, 50, 0, 999),  # 每日退货笔数

@@ -2,7 +2,7 @@
 
 from mobi import transactions as tx
 from mobi.access import NOBODY
-from mobi.flows import advice, cards, guards, online, reasons, sale, session
+from mobi.flows import advice, cards, guards, limits, online, reasons, sale, session
 from mobi.flows.online import Refused
 from mobi.ui.text import money
 
@@ -24,6 +24,7 @@ async def _refund(t, title, by_code):
         supervisor = await session.supervisor(t, title)
     txn = tx.Transaction(tx.REFUND)
     txn.supervisor = supervisor
+    await limits.refund(t, title, txn)
     if by_code:
         txn.entry = tx.BY_CODE + "2"
     else:

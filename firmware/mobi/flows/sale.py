@@ -4,7 +4,7 @@ from micropython import const
 
 from mobi import dates, transactions as tx
 from mobi.acquiring import codes
-from mobi.flows import advice, cards, guards, online
+from mobi.flows import advice, cards, guards, limits, online
 from mobi.ui.text import money
 
 _PIN_TRIES = const(3)
@@ -27,6 +27,7 @@ async def run(t, swiped=None, code="", amount=0):
             amount = await t.ui.amount(title, t.tr("enter_amount"))
         txn.amount = amount
         await guards.ask_if_repeated(t, title, txn)
+        await limits.sale(t, title, txn)
         txn = await with_pin(t, title, txn, ask_pin=not txn.by_code)
         try:
             if txn.state == tx.APPROVED:

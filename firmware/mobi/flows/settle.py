@@ -19,7 +19,7 @@ from mobi import audit
 from mobi import transactions as tx
 from mobi.acquiring import codes
 from mobi.acquiring.messages import BadMac, BadMessage, Rejected
-from mobi.flows import cases, guards, online, query, session
+from mobi.flows import cases, guards, limits, online, query, session
 from mobi.flows.online import Refused
 from mobi.journal.log import Totals
 from mobi.link.link import LinkError
@@ -306,6 +306,7 @@ async def _close(t, title, verdict, details=False):
     # From here on no card number is needed: their key goes first, so that a closed batch never
     # has readable ones, whenever power fails.
     t.keys.new_card_key()
+    await limits.close_batch(t)
     batch = t.journal.batch
     stored = t.vault.get(_HOST)
     known = stored is not None and len(stored) == _HOST_SIZE

@@ -2,7 +2,7 @@
 
 from mobi import transactions as tx
 from mobi.access import NOBODY
-from mobi.flows import advice, cards, guards, reasons, sale, session
+from mobi.flows import advice, cards, guards, limits, reasons, sale, session
 from mobi.flows.online import Refused
 from mobi.ui.text import money
 
@@ -71,6 +71,7 @@ async def _void(t, title, original, supervisor, correcting=False):
         return None
     txn = _request(original)
     txn.supervisor = supervisor
+    await limits.void(t, title, txn)
     ask_pin = False
     if not original.by_code:
         ask_pin = t.settings.get("void_pin")
