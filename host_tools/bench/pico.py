@@ -70,7 +70,7 @@ class PicoBoard:
         rig: Rig,
         log: Path,
         image_file: Path | None = None,
-        usb: Callable[[bytes], None] | None = None,
+        usb: Callable[[bytes | bytearray], None] | None = None,
     ) -> None:
         try:
             import rp2040py  # noqa: F401

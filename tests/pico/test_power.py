@@ -10,7 +10,7 @@ from tests.e2e.kit import PIN, ended_well, signed_on, spent, started, states
 @pytest.fixture
 def b(make_bench):
     """A terminal with the PIN of a sale typed in; the next ENTER sends it."""
-    bench = signed_on(make_bench(settings={"copies": 1}))
+    bench = signed_on(make_bench(settings={"copies": 1, "reversal_minutes": 1}))
     started(bench, 500)
     bench.type(PIN)
     return bench
@@ -53,7 +53,7 @@ def test_cut_between_request_and_reply(b, picture):
     picture(b, "reversal-is-due")
     b.to_idle()
     assert b.shows("未完成交易: 1")
-    b.wait_until(lambda: states(b) == [("sale", "reversed")], 320, "the terminal's own reversal")
+    b.wait_until(lambda: states(b) == [("sale", "reversed")], 90, "the terminal's own reversal")
     b.to_idle()
     picture(b, "reversed")
     assert not b.shows("未完成") and spent(b) == 0
