@@ -4,7 +4,7 @@ import gc
 
 from micropython import const
 
-from mobi import audit, dates
+from mobi import VERSION, audit, dates
 from mobi import transactions as tx
 from mobi.access import NOBODY, Access
 from mobi.acquiring import codes
@@ -46,6 +46,10 @@ _WATCHDOG_MS = const(8000)
 _FEED_MS = const(2000)
 _BEEP_MS = const(60)
 _MINUTE_MS = const(60000)
+_NOTICE_MS = const(10000)
+# Flows that may have charged somebody when they end unexpectedly.
+_PAYMENTS = ("sale", "sale_code", "void", "void_last", "correct_amount", "refund", "refund_code",
+             "balance")
 
 # Where the vault keeps a time the terminal is sure to be past (s since 2000).
 CLOCK = b"t"
@@ -124,6 +128,7 @@ class Terminal:
         self.boot_notes = []  # for the audit trail, which begins once there is a journal
         self.findings = []  # what the next operator is told once
         self.report_at = None  # when reports that could not be sent are tried again, in ticks
+        self.notice = ""  # code of what the idle screen tells for some seconds
         self.next_try = None  # when the next reversal goes out by itself, in ticks
         self._beep_until = None
 
@@ -217,6 +222,13 @@ class Terminal:
         """Show why a transaction was not approved and what to do now."""
         await advice.tell(self, title, code, kind)
 
+    async def tell_refused(self, title, refused):
+        """Show why the terminal does not do something now."""
+        if refused.code:
+            await self.tell_code(title, refused.code)
+        else:
+            await self.ui.message(title, refused.text, beep=True)
+
     async def go(self, name, *args):
         """Run the flow ``name`` from within another one."""
         await FLOWS[name](self, *args)
@@ -290,7 +302,8 @@ class Terminal:
         if not self.keys.has_card_key:
             self.keys.new_card_key()
         self.findings = service.findings(self, found, verdict)
-        self.audit(audit.BOOT, "; ".join([verdict.text[:60]] + self.boot_notes))
+        where = "terminal %s, Mobi %s" % (self.settings.get("terminal"), VERSION)
+        self.audit(audit.BOOT, "; ".join([where, verdict.text[:40]] + self.boot_notes))
         online.recover(self)
         self.loop.spawn("housekeeping", self._housekeeping(), vital=True)
 
@@ -329,13 +342,17 @@ class Terminal:
             await self._idle()
 
     async def _do(self, name, *args):
+        number = self.journal.next_trace
         try:
             await FLOWS[name](self, *args)
         except online.Refused as refused:
-            await self.ui.message(self.tr(name), refused.text, beep=True)
+            await self.tell_refused(self.tr(name), refused)
         except JournalFull:
-            text = "journal_read_only" if self.journal.read_only else "journal_full"
-            await self.ui.message(self.tr(name), self.tr(text), beep=True)
+            await self.tell_refused(self.tr(name), online.no_room(self))
+        except Leave as left:
+            if left.timed_out and name in _PAYMENTS and self.journal.next_trace == number:
+                self.notice = codes.PROMPT_TIMEOUT  # somebody may wonder whether it was sent
+            raise
 
     async def _system(self):
         try:
@@ -378,15 +395,22 @@ class Terminal:
             await reports.send(self)
         self.inputs.clear()
         self.display.refresh()  # it may have lost its memory and its settings without a sign
-        self.screen.show(self._head(), (self.tr("swipe_card"), self._badge(), self.tr("idle_keys")))
-        got = await self.ui.input(retries.wait_ms(self, _MINUTE_MS))
+        rows = (self.tr("swipe_card"), self._badge(), self.tr("idle_keys"))
+        longest = _MINUTE_MS
+        if self.notice:
+            rows = advice.rows(self, self.notice)
+            longest = _NOTICE_MS
+            self.notice = ""
+        self.screen.show(self._head(), rows[:3])
+        got = await self.ui.input(retries.wait_ms(self, longest))
         if isinstance(got, tuple):
             if got[0] == "card":
                 await self._do("sale", got[1])
             elif got[0] == "scan":
                 await self._do("sale_code", got[1])
             else:
-                await self.ui.message(self.tr("sale"), self.tr("card_unreadable"), beep=True)
+                self.beep()
+                self.notice = codes.CARD_UNREADABLE
         elif got == "ENTER":
             await self._do(await menus.walk(self, self.tr("menu"), menus.MAIN))
         elif got == "FN":

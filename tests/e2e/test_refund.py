@@ -198,7 +198,7 @@ def test_a_refund_without_answer_is_unknown_and_never_repeated_blindly(b):
     b.line.drop_next("reply")
     stories.refund(b, sale.rrn, today(b), 1000, wait=False)
     b.clock.advance(62)
-    assert b.shows("结果未知") and b.shows("请勿重做")
+    assert b.shows("退货结果未知") and b.shows("勿重做")
     b.to_idle()
     assert states(b)[-1] == ("refund", "unknown") and b.shows("未完成交易: 1")
     before = snapshot(b)

@@ -114,7 +114,7 @@ def test_late_approval_can_be_accepted(make_bench):
     b.press("ENTER")
     b.press("ENTER")  # what is known and safe, then the steps
     b.press("1")  # ask the host
-    b.wait_for("77.00")
+    b.wait_for("已入账")
     b.press("ENTER")
     b.press("1")  # accept the late result
     b.wait_for("交易成功")

@@ -108,7 +108,7 @@ ADVICE = (
      "结果未知，请勿重复付款", "Not known yet: do not pay again"),
     ("将自动冲正，完成前勿重刷同一笔", "Do not repeat! It gets reversed",
      "若已扣款将自动退回", "If charged, you get it back"),
-    ("未发出，款项未动。查线路后重试", "Nothing sent. Check the line",
+    ("未发送，款项未动。查线路后重试", "Nothing sent. Check the line",
      "线路不通，款项未动，请稍候", "No line, nothing was charged"),
     ("密钥不符，请重新签到", "Keys do not fit: sign on again",
      "终端需签到，请稍候", "One moment, we must sign on"),
@@ -200,7 +200,7 @@ TABLE = (
     ("A7", "C", "安全处理失败", "Security failure", G_NETWORK, YES, WAIT),
     # The terminal's own.
     ("L1", "E", "超时无应答", "No reply in time", G_NETWORK, LOOK, REVERSAL),
-    ("L2", "B", "线路不通未发出", "Line is down", G_NETWORK, YES, LINE),
+    ("L2", "B", "线路不通", "Line is down", G_NETWORK, YES, LINE),
     ("L3", "E", "应答校验错", "Reply: bad MAC", G_DEVICE, LOOK, REVERSAL),
     ("L4", "E", "应答与请求不符", "Reply differs", G_NETWORK, LOOK, REVERSAL),
     ("L5", "E", "应答无法识别", "Reply unreadable", G_NETWORK, LOOK, REVERSAL),
@@ -211,8 +211,7 @@ TABLE = (
     ("LA", "D", "打印机缺纸", "Out of paper", G_DEVICE, NO, PAPER),
     ("LB", "B", "读卡失败", "Card unreadable", G_CARD, YES, REREAD),
     ("LC", "B", "操作超时", "Nobody answered", G_USER, YES, AGAIN),
-    ("LD", "B", "操作已取消", "Cancelled", G_USER, YES, AGAIN),
-    ("LE", "D", "存储满,请结算", "Journal is full", G_DEVICE, NO, SETTLE),
+    ("LD", "D", "存储满,请结算", "Journal is full", G_DEVICE, NO, SETTLE),
 )
 _NOT_LISTED = ("", "C", "交易失败", "Not approved", G_NETWORK, NO, UNKNOWN)
 
@@ -230,8 +229,7 @@ REFUND_UNKNOWN = "L9"
 NO_PAPER = "LA"
 CARD_UNREADABLE = "LB"
 PROMPT_TIMEOUT = "LC"
-CANCELLED = "LD"
-JOURNAL_FULL = "LE"
+JOURNAL_FULL = "LD"
 
 _DOUBTFUL = ("A2", "A4", "A5", "A6")
 # The reasons of link.LinkError.

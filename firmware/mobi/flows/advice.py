@@ -18,16 +18,11 @@ def rows(t, code, kind=tx.SALE, fault=""):
     out = page(codes.text(code, t.language), codes.advice(code, t.language, kind))
     if codes.group(code) != codes.G_NONE:
         out += page(t.tr("tell_customer"), codes.customer(code, t.language, kind))
-    return out + cause(t, code, fault)
-
-
-def cause(t, code, fault=""):
-    """Pages about whose side the cause of ``code`` is on; none when there is no failure."""
-    if codes.group(code) == codes.G_NONE:
-        return []
-    out = page(t.tr("cause_is"), codes.group_text(code, t.language),
-               spread(t.tr("code_is"), code or "-"))
-    return out + page(t.tr("fault_is"), fault) if fault else out
+        out += page(t.tr("cause_is"), codes.group_text(code, t.language),
+                    spread(t.tr("code_is"), code or "-"))
+    if fault:
+        out += page(t.tr("fault_is"), fault)
+    return out
 
 
 async def tell(t, title, code, kind=tx.SALE):

@@ -6,9 +6,10 @@ Also the customer's payment code (付款码), 18 digits read by the scanner: it 
 from micropython import const
 
 from mobi import transactions as tx
-from mobi.acquiring import security
+from mobi.acquiring import codes, security
 from mobi.devices import track2
-from mobi.ui.text import money
+from mobi.flows import advice
+from mobi.ui.text import PAGE, money, wrap
 
 _PAN_MIN = const(13)
 _PAN_MAX = const(19)
@@ -78,21 +79,22 @@ async def ask(t, title, txn, swiped=None, code="", scan=False):
 async def _read(t, title, txn, scan):
     # (track, payment code); both "" after the number was keyed into txn.
     manual = t.settings.get("manual_pan")
-    hints = [t.tr("swipe_card")]
+    rows = [t.tr("swipe_card")]
     if manual:
-        hints.append(t.tr("or_key_number"))
+        rows.append(t.tr("or_key_number"))
     if scan:
-        hints.append(t.tr("or_scan"))
+        rows.append(t.tr("or_scan"))
     while True:
-        t.screen.show(title, hints)
+        t.screen.show(title, rows)
         got = await t.ui.input()
         if isinstance(got, tuple):
             if got[0] == "card":
                 return got[1], ""
             if scan and got[0] == "scan" and is_payment_code(got[1]):
                 return "", got[1]
-            wrong = "code_unreadable" if got[0] == "scan" else "card_unreadable"
-            await t.ui.message(title, t.tr(wrong), beep=True)
+            # The next swipe is taken while this is on the screen.
+            t.ui.beep()
+            rows = _misread(t, got[0])
         elif got == "CANCEL":
             raise t.Leave()
         elif manual and len(got) == 1:
@@ -102,18 +104,25 @@ async def _read(t, title, txn, scan):
             t.ui.beep()
 
 
-async def scan(t, title):
-    """A payment code from the scanner, or keyed; its 18 digits."""
+def _misread(t, what):
+    if what == "scan":
+        return wrap(t.tr("code_unreadable"))
+    return advice.rows(t, codes.CARD_UNREADABLE)[:PAGE]
+
+
+async def scan(t, title, misread=False):
+    """A payment code from the scanner, or keyed; its 18 digits. ``misread``: a first try failed."""
     text = ""
+    rows = _misread(t, "scan") if misread else (t.tr("scan_code"), t.tr("or_key_code"))
     while True:
-        t.screen.show(title, (t.tr("scan_code"), t.tr("or_key_code"), ""))
+        t.screen.show(title, rows)
         t.screen.right(3, text[-16:])
         got = await t.ui.input()
         if isinstance(got, tuple):
             if got[0] == "scan" and is_payment_code(got[1]):
                 return got[1]
-            wrong = "card_unreadable" if got[0] == "unreadable" else "code_unreadable"
-            await t.ui.message(title, t.tr(wrong), beep=True)
+            t.ui.beep()
+            rows = _misread(t, "scan")
         elif got == "CANCEL":
             raise t.Leave()
         elif len(got) == 1 and len(text) < CODE_DIGITS:

@@ -2,8 +2,9 @@
 
 from micropython import const
 
-from mobi import dates, settings, transactions as tx
-from mobi.flows.online import Refused, blocking
+from mobi import dates, settings
+from mobi import transactions as tx
+from mobi.flows.online import Refused, blocking, no_room
 from mobi.ui.text import money
 
 _SWITCHES = {
@@ -25,12 +26,12 @@ def may_start(t, what):
     if not t.session.trusted:
         raise Refused(t.tr("sign_on_first"))
     if t.journal.read_only:
-        raise Refused(t.tr("journal_read_only"))
+        raise no_room(t)
     # A void gives money back and fits into what the journal keeps free for it.
     if what != "void" and (
         t.journal.count >= t.settings.get("batch_limit") or t.journal.room < 1
     ):
-        raise Refused(t.tr("journal_full"))
+        raise no_room(t)
     if blocking(t) is not None:
         raise Refused(t.tr("reversal_blocks"))
 

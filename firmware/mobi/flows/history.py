@@ -1,6 +1,7 @@
 """The history of a transaction in words: events of the journal and the notes of its case together."""
 
-from mobi import dates, transactions as tx
+from mobi import dates
+from mobi import transactions as tx
 from mobi.flows import cases, reasons
 from mobi.ui.text import COLUMNS, wrap
 
@@ -15,16 +16,18 @@ _EVENTS = {
     tx.UNDONE: "state_reversed",
     tx.RELEASE: "state_released",
 }
-# What the host says when it is asked about a transaction.
+# What an answer of the host means: to a query, and to the message that closes a case.
 _ANSWERS = {"00": "host_stands", "22": "host_undone", "25": "host_has_not"}
+_CLOSED = {"00": "host_undone", "22": "host_undone", "25": "host_has_not"}
 
 
 def rows(t, txn, columns=COLUMNS):
     """The whole history in rows of ``columns``, oldest first, each day under its date."""
-    # A note about a try says more than the event it belongs to.
-    found = [(time, 0, t.tr(_EVENTS[event])) for event, time in t.journal.history(txn)
+    # Within a second a query comes before what it has led to, other notes say more about it.
+    found = [(time, 1, t.tr(_EVENTS[event])) for event, time in t.journal.history(txn)
              if event in _EVENTS]
-    found += [(time, 1, _in_words(t, text)) for time, text in cases.notes(t, txn)]
+    found += [(time, 0 if text[:5] == "query" else 2, _in_words(t, text))
+              for time, text in cases.notes(t, txn)]
     found.sort(key=lambda item: item[:2])
     out = []
     day = ""
@@ -49,7 +52,8 @@ def _in_words(t, text):
         else:  # number, code
             rest = "%s %s" % (first, t.code_text(second))
     elif word in ("query", "close"):
-        rest = t.tr(_ANSWERS[rest]) if word == "query" and rest in _ANSWERS else t.code_text(rest)
+        known = _ANSWERS if word == "query" else _CLOSED
+        rest = t.tr(known[rest]) if rest in known else t.code_text(rest)
     elif word == "accept":
         rest = ""
     return ("%s %s" % (t.tr("case_" + word), rest)).rstrip()

@@ -18,18 +18,34 @@ _HELLO_MS = const(5000)
 
 
 class Refused(Exception):
-    """The terminal does not do this now. ``text`` says why and what to do; nothing was sent."""
+    """The terminal does not do this now. ``text`` says why and what to do; nothing was sent.
 
-    def __init__(self, text):
+    ``code``: the terminal's own code for it, where there is one, with its cause and advice.
+    """
+
+    def __init__(self, text, code=""):
         super().__init__(text)
         self.text = text
+        self.code = code
+
+
+def refused_by(t, code):
+    """``Refused`` because of what the terminal's own ``code`` stands for."""
+    return Refused("%s\n%s" % (t.code_text(code), codes.advice(code, t.language)), code)
+
+
+def no_room(t):
+    """``Refused`` because the journal takes no further transaction."""
+    if t.journal.read_only:
+        return Refused(t.tr("journal_read_only"))
+    return refused_by(t, codes.JOURNAL_FULL)
 
 
 async def reach(t, title):
     """Is anybody at the other end? ``Refused`` when not; nothing has been sent then."""
     t.ui.show(title, t.tr("connecting"))
     if not await t.link.hello(_HELLO_MS):
-        raise Refused(t.tr("line_down_nothing_sent"))
+        raise refused_by(t, codes.LINE_DOWN)
 
 
 async def exchange(t, title, name, txn):
@@ -69,7 +85,7 @@ async def financial(t, title, txn):
     try:
         t.journal.begin(txn)  # rule 1: trace and intent are durable before the first byte leaves
     except JournalFull:
-        raise Refused(t.tr("journal_read_only" if t.journal.read_only else "journal_full"))
+        raise no_room(t)
     t.last_fault = ""
     try:
         await exchange(t, title, tx.KIND_NAMES[txn.kind], txn)
@@ -77,7 +93,7 @@ async def financial(t, title, txn):
         if error.reason == DOWN:
             txn.code = codes.LINE_DOWN
             t.journal.mark(txn, tx.DROP)
-            raise Refused(t.tr("line_down_nothing_sent"))
+            raise refused_by(t, codes.LINE_DOWN)
         without_answer(t, txn, tx.NO_REPLY, codes.of_error(error))
     except BadMac as error:
         t.fault("mac", error)
@@ -158,7 +174,7 @@ async def reverse(t, title, txn, tries):
         except (LinkError, Rejected, BadMessage) as error:
             if isinstance(error, LinkError) and error.reason == DOWN:
                 txn.attempts -= 1  # it never left
-                raise Refused(t.tr("line_down_nothing_sent"))
+                raise refused_by(t, codes.LINE_DOWN)
             t.fault("reversal", error)
             cases.tried(t, txn, codes.of_error(error))
         else:

@@ -8,10 +8,12 @@ import gc
 from micropython import const
 
 from mobi import transactions as tx
+from mobi.acquiring import codes
 from mobi.devices.printer import CoverOpen, PaperOut, PrinterError, PrinterSilent
 from mobi.flows import settle, slips
 from mobi.flows.online import Refused
 from mobi.ui.dialogs import Leave
+from mobi.ui.text import page
 
 # The second copy comes by itself when nobody tears the first one off.
 _TEAR_MS = const(8000)
@@ -35,7 +37,7 @@ class Printing:
                 continue
             if again and not await self._next_copy():
                 return
-            if not await self.slip(t.tr("print"), slips.sales_slip(t, txn, copy)):
+            if not await self.slip(t.tr("print"), slips.sales_slip(t, txn, copy), booked=True):
                 return
             txn.printed |= 1 << copy
             t.journal.mark(txn, tx.PRINT)
@@ -47,7 +49,8 @@ class Printing:
         for copy in range(t.settings.get("copies")):
             if copy and not await self._next_copy():
                 return
-            if not await self.slip(t.tr("print"), slips.sales_slip(t, txn, copy, duplicate=True)):
+            lines = slips.sales_slip(t, txn, copy, duplicate=True)
+            if not await self.slip(t.tr("print"), lines, booked=True):
                 return
 
     async def _next_copy(self):
@@ -58,9 +61,10 @@ class Printing:
         except Leave:
             return True
 
-    async def slip(self, title, lines):
+    async def slip(self, title, lines, booked=False):
         """Print ``lines`` (or what ``lines()`` yields); lets the operator mend the printer and
-        begins again then. True when all of it came out."""
+        begins again then. True when all of it came out. ``booked``: they are about a transaction
+        that stands, which must not be made again because its slip is missing."""
         t = self.t
         while True:
             t.ui.show(title, t.tr("printing"))
@@ -71,7 +75,11 @@ class Printing:
                 trouble = t.tr(_trouble(error))
             try:
                 t.ui.beep()
-                await t.ui.pages(title, (trouble, t.tr("mend_printer"), t.tr("cancel_later")))
+                rows = page(trouble, t.tr("mend_printer"), t.tr("cancel_later"))
+                if booked:
+                    rows += page(t.tr("is_safe"), codes.advice(codes.NO_PAPER, t.language))
+                    rows += page(t.tr("tell_customer"), codes.customer(codes.NO_PAPER, t.language))
+                await t.ui.pages(title, rows)
             except Leave:
                 return False
             finally:

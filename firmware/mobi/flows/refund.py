@@ -2,6 +2,7 @@
 
 from mobi import transactions as tx
 from mobi.access import NOBODY
+from mobi.acquiring import codes
 from mobi.flows import advice, cards, guards, limits, online, reasons, sale, session
 from mobi.flows.online import Refused
 from mobi.ui.text import money
@@ -41,7 +42,7 @@ async def _refund(t, title, by_code):
         await sale.approved(t, title, txn)
         await reasons.ask(t, txn, reasons.REFUND)
     elif txn.state == tx.UNKNOWN:
-        await t.ui.message(title, t.tr("refund_unknown"), beep=True)
+        await t.tell_code(title, codes.REFUND_UNKNOWN, txn.kind)
         await advice.unfinished(t, txn)
     else:
         await t.tell_code(title, txn.code, txn.kind)

@@ -2,7 +2,8 @@
 
 from micropython import const
 
-from mobi import dates, transactions as tx
+from mobi import dates
+from mobi import transactions as tx
 from mobi.acquiring import codes
 from mobi.flows import advice, cards, guards, limits, online
 from mobi.ui.text import money
@@ -47,14 +48,12 @@ async def run(t, swiped=None, code="", amount=0):
 
 
 async def by_code(t, code=""):
-    """A sale paid with the customer's payment code (付款码); ``code``: scanned on the idle screen."""
+    """A sale paid with a payment code (付款码); ``code``: scanned on the idle screen."""
     guards.may_start(t, "sale")
     if not t.settings.get("payment_codes"):
         raise online.Refused(t.tr("not_allowed_here"))
     if not cards.is_payment_code(code):
-        if code:
-            await t.ui.message(t.tr("sale"), t.tr("code_unreadable"), beep=True)
-        code = await cards.scan(t, t.tr("sale"))
+        code = await cards.scan(t, t.tr("sale"), misread=code != "")
     await run(t, code=code)
 
 

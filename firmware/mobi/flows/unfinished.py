@@ -1,10 +1,10 @@
-"""Unfinished transactions (未完成交易): what is open, what is known, what is safe, what to do next."""
+"""Unfinished transactions (未完成交易): what is open and known, what is safe, what to do next."""
 
-from mobi import dates, transactions as tx
+from mobi import dates
+from mobi import transactions as tx
 from mobi.acquiring import codes
 from mobi.acquiring.messages import BadMac, BadMessage, Rejected
 from mobi.flows import (
-    advice,
     cards,
     cases,
     history,
@@ -17,7 +17,7 @@ from mobi.flows import (
 )
 from mobi.flows.online import Refused
 from mobi.link.link import LinkError
-from mobi.ui.text import money, page, spread, wrap
+from mobi.ui.text import money, page, spread
 
 # What the host says about a transaction it is asked about (0830/364).
 _STANDS = "00"
@@ -69,8 +69,8 @@ async def show(t, txn):
                 await _why_not(t, refused)
             else:
                 await _STEPS[allowed[at]](t, txn)
-        except Refused as why:
-            await t.ui.message(title, why.text, beep=True)
+        except Refused as refused:
+            await t.tell_refused(title, refused)
         except t.Leave as left:
             if left.timed_out:
                 raise
@@ -92,8 +92,10 @@ def case_rows(t, txn):
     rows += page(t.tr("tell_customer"), told)
     rows += page(t.tr("known_here"), t.tr(here))
     rows += page(t.tr("known_there"), t.tr(there))
-    if code:
-        rows += page(codes.text(code, t.language)) + advice.cause(t, code, fault)
+    if codes.group(code) != codes.G_NONE:
+        rows += page(t.code_text(code), t.tr("cause_is"), codes.group_text(code, t.language))
+    if fault:
+        rows += page(t.tr("fault_is"), fault)
     rows += [spread(t.tr("voucher_is"), "%06d" % txn.trace), t.date_text(txn.time)]
     if txn.attempts:
         rows.append(t.tr("attempts_are") % txn.attempts)
@@ -110,8 +112,7 @@ def _next_try(t, txn):
 async def _why_not(t, refused):
     rows = []
     for step, text in refused:
-        rows.append("* " + t.tr(step))
-        rows += wrap(text)
+        rows += page("* " + t.tr(step), text)
     await t.ui.pages(t.tr("step_others"), rows)
 
 
@@ -172,8 +173,9 @@ async def _stands(t, title, txn, reply):
     amount = reply.amount
     if amount != txn.amount and (txn.kind != tx.SALE or not 0 < amount < txn.amount):
         raise Refused(t.tr("host_amount_differs") % money(amount))
-    rows = page(_at_host(t, tx.APPROVED, txn.kind), "RMB " + money(amount), t.tr("enter_steps"))
-    await t.ui.pages(title, rows + [t.tr("rrn_is"), "  " + reply.rrn])
+    there = _at_host(t, tx.APPROVED, txn.kind)
+    rows = page(t.tr("known_there"), there, t.tr("enter_steps"))
+    await t.ui.pages(title, rows + ["RMB " + money(amount), t.tr("rrn_is"), "  " + reply.rrn])
     name = tx.KIND_NAMES[txn.kind]
     labels = [t.tr("accept_" + name)]
     if txn.state == tx.REVERSAL_DUE:
@@ -288,7 +290,7 @@ async def _call(t, txn):
     phone = t.settings.get("service_phone") or t.tr("no_phone")
     rows = page(phone, t.tr("ask_case_number")) + [
         t.tr("have_ready"), " " + t.settings.get("merchant"),
-        spread(t.tr("p_terminal"), t.settings.get("terminal")),
+        spread(t.tr("pos_is"), t.settings.get("terminal")),
         spread(t.tr("batch_is"), "%06d" % txn.batch),
         spread(t.tr("voucher_is"), "%06d" % txn.trace),
         t.date_text(txn.time), "RMB " + money(txn.value), cards.short(txn.masked_pan)]
