@@ -1,55 +1,9 @@
-"""The line cut, noisy, slow, doubled while money is on its way; the money checked at both ends."""
+"""The line cut, noisy, slow, doubled or hostile; no money is lost on it."""
 
 import pytest
 
-from host_tools.bench import Bench, invariants, stories
-from tests.e2e import cuts
-from tests.e2e.kit import PIN, SUPERVISOR, ended_well, enter, signed_on, spent, started
-
-
-def next_sale(b):
-    stories.sale(b, 700)
-
-
-def void_last(b):
-    b.press("LAST")
-    enter(b, SUPERVISOR)
-    stories.void_goes_on(b)
-    b.wait_for("交易成功")
-    b.to_idle()
-
-
-def swept(story, before=None, every=100_000):
-    seeds = iter(range(1, 100_000))
-    runs = list(cuts.line(
-        lambda: Bench(seed=next(seeds), settings={"copies": 1, "ask_reason": 0}),
-        story, next_sale, before, every=every, seconds=80))
-    broken = [str(cut) for cut in runs if cut.broken]
-    assert not broken, "\n".join(broken)
-    return runs
-
-
-def test_cut_around_every_frame_of_a_sale():
-    runs = swept(lambda b: stories.sale(b, 500))
-    ends = {tuple(cut.states) for cut in runs}
-    # Nothing was sent, it was undone, or the reply had come through: nothing else may happen.
-    assert ends >= {("sale reversed", "sale approved"), ("sale approved", "sale approved")}
-    assert ends <= {("sale reversed", "sale approved"), ("sale approved", "sale approved"),
-                    ("sale absent", "sale approved"), ("sale approved",)}
-
-
-def test_cut_around_every_frame_of_a_void():
-    swept(void_last, lambda b: stories.sale(b, 500))
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(3600)
-@pytest.mark.parametrize("story", ["sale", "void"])
-def test_cut_at_every_byte(story):
-    if story == "sale":
-        swept(lambda b: stories.sale(b, 500), every=1)
-    else:
-        swept(void_last, lambda b: stories.sale(b, 500), every=1)
+from host_tools.bench import invariants, stories
+from tests.e2e.kit import PIN, ended_well, enter, signed_on, spent, started
 
 
 @pytest.fixture

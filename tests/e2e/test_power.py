@@ -1,11 +1,8 @@
-"""Power cuts: at the moments a person would name, and at every flash operation there is."""
-
-from collections import Counter
+"""Power cuts at the moments a person would name; tests/e2e/test_cuts.py has all the others."""
 
 import pytest
 
-from host_tools.bench import Bench, stories
-from tests.e2e import cuts
+from host_tools.bench import stories
 from tests.e2e.kit import (
     PIN,
     SUPERVISOR,
@@ -158,74 +155,3 @@ def test_nothing_is_offered_when_all_copies_came_out(b):
     enter(b, "0000")
     b.wait_until(lambda: b.shows("请刷卡") or b.shows("签购单未印完"))
     assert b.shows("请刷卡")
-
-
-# -- every flash operation -------------------------------------------------------------------------
-
-
-def next_sale(b):
-    stories.sale(b, 700)
-
-
-def settle(b):
-    b.choose("结算")
-    if not b.shows("无交易"):
-        b.to_idle()
-        stories.settle(b)
-
-
-def cut_off_sale(b):
-    b.line.drop_next("reply")
-    stories.sale(b, 500, wait=False)
-    b.clock.advance(62)
-    b.to_idle()
-
-
-def refund(b):
-    original = b.journal()[0]
-    stories.refund(b, original.rrn, f"{b.clock.now:%m%d}", 200)
-
-
-LIVES = {
-    # story: (before, the story that is cut, the terminal's next step)
-    "sale": (None, lambda b: stories.sale(b, 500), next_sale),
-    "declined sale": (lambda b: b.host.rule("sale", code="51"),
-                      lambda b: (stories.sale(b, 500, wait=False), b.to_idle()),
-                      lambda b: (b.host.clear_rules(), next_sale(b))),
-    "void": (next_sale, lambda b: stories.void_last(b), lambda b: stories.sale(b, 500)),
-    "refund": (next_sale, refund, settle),
-    "reversal": (cut_off_sale, next_sale, lambda b: stories.sale(b, 300)),
-    "reversal, then settlement": (cut_off_sale, next_sale, settle),
-    "payment code": (None, lambda b: stories.sale_by_code(b, 500, "629990120000000012"), next_sale),
-    "settlement": (lambda b: (next_sale(b), stories.sale(b, 300)), settle,
-                   lambda b: stories.sale(b, 500)),
-}
-
-
-def run(life, torn=(False, True), dense=None, every=1, **options):
-    before, story, after = LIVES[life]
-    seeds = iter(range(1, 100_000))
-    runs = list(cuts.power(
-        lambda: Bench(seed=next(seeds), settings={"copies": 1, "ask_reason": 0}, **options),
-        story, after, before, torn, dense, every))
-    broken = [str(cut) for cut in runs if cut.broken]
-    print(f"{life}: {len(runs)} cuts, {Counter(', '.join(cut.states) for cut in runs)}")
-    assert not broken, "\n".join(broken)
-    assert len(runs) > 3
-    return runs
-
-
-@pytest.mark.parametrize("torn", [False, True], ids=["clean", "torn"])
-@pytest.mark.parametrize("life", ["sale", "void", "refund", "reversal", "settlement"])
-def test_cut_at_every_flash_operation(life, torn):
-    runs = run(life, (torn,), dense=8, every=20)
-    if life == "sale":  # it has seen every way a sale can end
-        assert {cut.states[0] for cut in runs} == {"sale approved", "sale reversed"}
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
-@pytest.mark.parametrize("unit", [1, 256])
-@pytest.mark.parametrize("life", LIVES)
-def test_cut_at_every_flash_operation_many_ways(life, unit):
-    run(life, torn=(False, True, True, True, True), unit=unit, journal_kib=64)
