@@ -13,6 +13,8 @@ from tests.e2e.golden import golden  # noqa: F401 - a fixture
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRMWARE_TESTS = ROOT / "tests" / "firmware"
+# The power-cut ring takes minutes: it runs when it is named (`make test-powercut`).
+collect_ignore = ["powercut"]
 # 237 kB are free on a bare Pico; objects of the 64-bit port are about 1.3 times as large, and
 # on the board the firmware is frozen while here its byte code lies on the heap.
 HEAP = os.environ.get("MOBI_TEST_HEAP", "448k")

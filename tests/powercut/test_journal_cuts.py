@@ -8,7 +8,7 @@ import pytest
 
 from tests.powercut.sweep import TORN, UNSTABLE, sweep, sweep_queued, sweep_twice
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.timeout(600)
 SHARES = 4
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.powercut import vault_cuts
 from tests.powercut.sweep import TORN, UNSTABLE
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.timeout(600)
 
 
 def _report(record_property, table, report):
