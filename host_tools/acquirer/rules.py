@@ -202,10 +202,15 @@ def magic(operation: str, amount: int) -> Rule | None:
     return Rule(name=f"magic amount .{amount % 100:02d}", **effect)
 
 
+def magic_amounts() -> list[tuple[int, str]]:
+    """The last two digits of each magic amount, and what happens then."""
+    return [(tail, text) for tail, (text, _) in sorted(_TAILS.items())]
+
+
 def amounts_table() -> str:
     """The magic amounts as a Markdown table, for `mobi host --amounts` and the documentation."""
     lines = ["| amount ends in | what happens |", "|---|---|"]
-    lines += [f"| .{tail:02d} | {text} |" for tail, (text, _) in sorted(_TAILS.items())]
+    lines += [f"| .{tail:02d} | {text} |" for tail, text in magic_amounts()]
     return "\n".join(lines)
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import base64
 import functools
+import inspect
 import io
+import math
 import queue
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -21,7 +23,8 @@ from typing import Any
 from PIL import Image
 
 from host_tools.acquirer import TEST_CARDS
-from host_tools.acquirer.rules import RuleError, personalities
+from host_tools.acquirer.cards import payment_code
+from host_tools.acquirer.rules import Rule, RuleError, magic_amounts, personalities
 from host_tools.acquirer.trace import Entry
 from host_tools.bench import menu
 from host_tools.bench.bench import Bench, Timeout, WrongUse
@@ -36,6 +39,7 @@ SPEEDS = (1, 5, 20, 100)
 _LAG_S = 0.25
 _BETWEEN_KEYS_US = 50_000
 _TRACE_KEPT = 200
+_DAY_S = 86_400
 # What wrong use of a command raises; everything else is a mistake in the bench.
 MISTAKES = (ValueError, LookupError, TypeError, Timeout, RuleError, LineError, WrongUse)
 
@@ -98,6 +102,14 @@ class Hands:
         """A code under the scanner."""
         self._bench.rig.aux(self._bench.rig.reader.scan(text))
 
+    def pay_by_code(self, card: str) -> None:
+        """The wallet of a test card shows its next payment code to the scanner."""
+        found = next((one for one in TEST_CARDS if one.name == card), None)
+        if found is None:
+            raise WrongUse(f"no card {card!r}: {', '.join(one.name for one in TEST_CARDS)}")
+        self._live.codes[card] += 1
+        self.scan(payment_code(found, self._live.codes[card]))
+
     def sign_on(self) -> None:
         """Operator 01 logs in and signs on, at once."""
         self._bench.sign_on()
@@ -150,6 +162,7 @@ class Hands:
 
     def rule(self, match: str | None = None, **parts: Any) -> None:
         """A rule for the acquirer, as `Acquirer.rule`."""
+        _check_types(parts, Rule.__annotations__)
         if "wrong_field" in parts:
             parts["wrong_field"] = tuple(parts["wrong_field"])
         self._bench.host.rule(match, **parts)
@@ -158,6 +171,10 @@ class Hands:
         """The acquirer takes on a character; "honest" is the good one."""
         self._bench.host.personality(name)
         self._live.personality = name
+
+    def amounts(self, on: bool) -> None:
+        """Do the last two digits of an amount choose what the acquirer does?"""
+        self._bench.host.amounts = on
 
     def clear_rules(self) -> None:
         """The acquirer is honest again."""
@@ -175,6 +192,8 @@ class Hands:
 
     def paper_ends_after(self, lines: int) -> None:
         """The roll has only so many lines left."""
+        if lines < 0:
+            raise WrongUse(f"lines {lines}: 0 is before the next line")
         self._bench.rig.paper.runs_out_after(lines)
 
     def cover(self, open: bool = True) -> None:
@@ -211,9 +230,11 @@ class Hands:
         self._live.speed = times
 
     def advance(self, seconds: float) -> None:
-        """Let so much virtual time pass at once."""
+        """Let so much virtual time pass at once, at most a day."""
         if self._bench.is_real_time:
             raise WrongUse("a program outside has the line: time goes as fast as on the wall")
+        if seconds > _DAY_S:
+            raise WrongUse(f"advance {seconds:g} s: at most a day at once, {_DAY_S} s")
         self._bench.clock.advance(seconds)
 
 
@@ -221,6 +242,34 @@ def commands() -> dict[str, Callable[..., None]]:
     """The commands by name: the public methods of ``Hands``."""
     return {name: item for name, item in vars(Hands).items()
             if callable(item) and not name.startswith("_")}
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "str": (str,), "int": (int,), "float": (int, float), "bool": (bool,), "None": (type(None),),
+}
+
+
+def _check_types(arguments: dict[str, Any], annotations: dict[str, str]) -> None:
+    # What comes over the wire must be what the command was written for.
+    for name, value in arguments.items():
+        wanted = annotations.get(name, "").split(" | ")
+        if not _TYPES.keys() >= set(wanted):
+            continue
+        kinds = [kind for part in wanted for kind in _TYPES[part]]
+        if isinstance(value, bool):
+            fits = bool in kinds
+        else:
+            fits = isinstance(value, tuple(kinds)) and not (
+                isinstance(value, float) and not math.isfinite(value))
+        if not fits:
+            raise WrongUse(f"{name} must be {' or '.join(wanted)}, not {value!r}")
+
+
+def _run(hands: Hands, name: str, arguments: dict[str, Any]) -> None:
+    command = commands()[name]
+    inspect.signature(command).bind(hands, **arguments)
+    _check_types(arguments, command.__annotations__)
+    command(hands, **arguments)
 
 
 class Live:
@@ -243,6 +292,7 @@ class Live:
         self.speed: float = 1
         self.personality = "honest"
         self.paper_roll = 0
+        self.codes: Counter[str] = Counter()  # payment codes that each wallet has shown
         self.power_waits: int | None = None
         self._next_key_us = 0
         self._eyes = _Eyes()
@@ -328,7 +378,7 @@ class Live:
                 return
             timeout = 0.0001
             try:
-                commands()[name](hands, **arguments)
+                _run(hands, name, arguments)
             except MISTAKES as error:
                 future.set_exception(error)
             else:
@@ -492,6 +542,7 @@ def _status(live: Live, bench: Bench) -> dict[str, Any]:
         "beeps": bench.rig.beeps,
         "events": bench.rig.events[-8:],
         "personality": live.personality,
+        "amounts": bench.host.amounts,
         "rules": [f"{rule.match or 'any'}: {rule.effect()}" for rule in bench.host.rules],
         "waiting_keys": len(live.keys),
         "idle": menu.is_idle(bench),
@@ -510,13 +561,14 @@ def pixel_bytes(view: View) -> str:
 
 
 def facts() -> dict[str, Any]:
-    """What does not change: test cards, characters of the acquirer, speeds."""
+    """What does not change: test cards, characters and magic amounts of the acquirer, speeds."""
     return {
         "cards": [
             {"name": card.name, "masked": card.masked, "pin": card.pin, "note": card.note,
-             "code": card.code, "balance": card.balance}
+             "expiry": card.expiry, "balance": card.balance}
             for card in TEST_CARDS
         ],
         "personalities": [{"name": name, "text": text} for name, text in personalities()],
+        "amounts": magic_amounts(),
         "speeds": SPEEDS,
     }

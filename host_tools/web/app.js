@@ -1,5 +1,5 @@
 // The page of the bench: shows what the server tells, sends what the hands do.
-import { CAPTIONS, EFFECTS, KEYBOARD, LOOKS, WORDS } from "./words.js";
+import { CAPTIONS, EFFECTS, KEYBOARD, LOOKS, NOTES, WORDS } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const MOVED = ["approved", "voided", "refunded", "settled"];
@@ -8,6 +8,8 @@ let language = localStorage.getItem("language") || (navigator.language.startsWit
 let facts = null, status = {}, books = null, beeps = null, socket = null;
 const trace = [];
 const word = (name) => WORDS[language][name] ?? name;
+// The acquirer's own words, which are English.
+const note = (text) => (language === "zh" ? NOTES[text] : "") || text;
 const money = (fen) => (fen / 100).toLocaleString("en", { minimumFractionDigits: 2 });
 
 function element(name, content = "", className = "") {
@@ -72,8 +74,6 @@ function drawPanel({ pixels, text }) {
 
 function drawPaper({ from, lines }) {
   const roll = $("roll");
-  const paper = $("paper");
-  const atEnd = paper.scrollHeight - paper.scrollTop - paper.clientHeight < 40;
   while (roll.children.length > from) roll.lastChild.remove();
   for (const line of lines) {
     const item = element("div");
@@ -88,7 +88,6 @@ function drawPaper({ from, lines }) {
     if (line.cut) item.append(element("hr"));
     roll.append(item);
   }
-  if (atEnd) paper.scrollTop = paper.scrollHeight;
 }
 
 function press(key) {
@@ -138,7 +137,8 @@ function drawStatus(news) {
     : `${word("ops")}: ${news.flash_ops}`;
   $("noise").value = String(news.ber);
   $("personality").value = news.personality;
-  $("personality").disabled = $("rule").disabled = news.real_time;
+  toggle("magic", news.amounts, ["magicon", "magicoff"]);
+  for (const id of ["personality", "rule", "clearrules", "magic"]) $(id).disabled = news.real_time;
   for (const button of document.querySelectorAll("[data-fault]")) button.disabled = news.real_time;
   list("linelog", [...news.line_log.slice(-4).map((text) => [text, ""]), ...news.armed.map((text) => [text, "armed"])]);
   list("rules", news.rules.map((text) => [text, "armed"]));
@@ -194,6 +194,7 @@ function drawBooks() {
     ...(ledger.fee ? [` · ${word("fee")} `, element("b", money(ledger.fee))] : []),
     ...Object.entries(ledger.cards).flatMap(([name, held]) => [` · ${name} `, element("b", money(held))]),
     ` · ${word(ledger.sum === 0 ? "zero" : "notzero")}`);
+  if (facts) drawCard();
 }
 
 function drawTrace(entries) {
@@ -229,8 +230,10 @@ function build() {
   for (const item of document.querySelectorAll("[data-label]")) item.setAttribute("aria-label", word(item.dataset.label));
   $("language").textContent = word("other");
   if (!facts) return;
-  options("card", facts.cards.map((card) => [card.name, `${card.name} ${card.masked.slice(-4)}` + (card.note ? ` · ${card.note}` : "")]));
-  options("personality", facts.personalities.map((one) => [one.name, `${one.name}: ${one.text}`]));
+  options("card", facts.cards.map((card) => [card.name, `${card.masked.slice(-4)} ${card.name}` + (card.note ? `: ${note(card.note)}` : "")]));
+  options("personality", facts.personalities.map((one) => [one.name, `${one.name}: ${note(one.text)}`]));
+  $("magictable").replaceChildren(...facts.amounts.flatMap(([tail, text]) => [
+    element("dt", `.${String(tail).padStart(2, "0")}`), element("dd", magic(text))]));
   options("damage", ["", "half", "bit", "error"].map((name) => [name, word(name || "whole")]));
   options("match", Object.entries(WORDS[language].matches));
   options("effect", Object.entries(WORDS[language].effects));
@@ -260,13 +263,26 @@ function build() {
   status = { ...status, terminal: status.terminal, drawn: false };
 }
 
+function magic(text) {
+  const declined = /^declined with (..)$/.exec(text);
+  return declined && language === "zh" ? `拒绝,应答码 ${declined[1]}` : note(text);
+}
+
 function drawCard() {
   const card = facts.cards.find((one) => one.name === $("card").value);
-  $("cardnote").textContent = card ? `${card.masked} · ${word("pin")} ${card.pin} · ${money(card.balance)}` : "";
+  if (!card) return;
+  $("pan").textContent = card.masked.replace(/(.{4})(?=.)/g, "$1 ");
+  $("cardname").textContent = card.name;
+  $("expiry").textContent = `${card.expiry.slice(2)}/${card.expiry.slice(0, 2)}`;
+  const balance = books?.ledger.cards[card.name] ?? card.balance;
+  $("cardnote").textContent = `${word("pin")} ${card.pin}\n${word("balance")}\n${money(balance)}`;
+  $("swipe").setAttribute("aria-label", `${word("swipe")} ${card.name}`);
 }
 
 function swipe() {
   send("swipe", { card: $("card").value, damage: $("damage").value });
+  $("swipe").classList.add("swiped");
+  setTimeout(() => $("swipe").classList.remove("swiped"), 400);
 }
 
 function bind() {
@@ -278,6 +294,7 @@ function bind() {
   flip("paperout", "paper_out", "out", (inside) => inside);
   flip("cover", "cover", "open", (closed) => closed);
   flip("printer", "printer_silent", "silent", (answers) => answers);
+  flip("magic", "amounts", "on", (on) => !on);
   flip("cable", "panel_plug", "plugged", (plugged) => !plugged);
   const form = (id, run) => { $(id).onsubmit = (event) => { event.preventDefault(); run(); }; };
   form("cutform", () => send("power_cut_at", { flash_op: Number($("op").value), torn: $("torn").checked }));
@@ -294,6 +311,7 @@ function bind() {
   $("signon").onclick = () => send("sign_on");
   $("tear").onclick = () => send("tear_off");
   $("swipe").onclick = swipe;
+  $("paycode").onclick = () => send("pay_by_code", { card: $("card").value });
   $("card").onchange = drawCard;
   $("language").onclick = () => {
     language = language === "zh" ? "en" : "zh";
@@ -304,16 +322,19 @@ function bind() {
     drawStatus(now);
     drawBooks();
   };
+  // A button that a mouse or a finger has pressed gives the keyboard back to the keypad.
+  document.addEventListener("click", (event) => {
+    if (event.detail) event.target.closest?.("button")?.blur();
+  });
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     const field = event.target.closest?.("input, select, summary, #paper, .scroll");
     // Enter on a button that the keyboard has reached presses that button; all else is the keypad.
-    const button = event.target.closest?.("button");
-    const chosen = button && (!button.dataset.key || button.matches(":focus-visible"));
-    if (field || (event.key === "Enter" && chosen)) return;
+    if (field || (event.key === "Enter" && event.target.closest?.("button"))) return;
     const key = /^[0-9]$/.test(event.key) ? event.key : KEYBOARD[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (key) { event.preventDefault(); if (!event.repeat) press(key); }
     else if (event.key.toLowerCase() === "s") swipe();
+    else if (event.key.toLowerCase() === "q") $("paycode").click();
   });
 }
 

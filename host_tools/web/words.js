@@ -3,9 +3,10 @@
 export const WORDS = {
   en: {
     other: "中文", terminal: "terminal", paper: "paper", keypad: "keypad", time: "speed of time", skip: "skip time",
-    tear: "tear off", keyboard: "Keyboard: 0-9, Enter, Esc cancels, Backspace, Delete clears, arrows, F function, V void, L last, R refund, S swipes the chosen card.",
+    tear: "tear off", keyboard: "Keyboard: 0-9, Enter, Esc cancels, Backspace, Delete clears, arrows, F function, V void, L last, R refund, S swipes the chosen card, Q shows its payment code.",
     hands: "The operator's hands", signon: "Log in and sign on", card: "Card", swipe: "Swipe", damage: "Swipe is",
-    code: "Code", scan: "Scan", power: "Power", poweron: "Power is on", poweroff: "Power is off",
+    balance: "Balance", paycode: "Show QR code", magicon: "Magic amounts are on", magicoff: "Magic amounts are off",
+    magictable: "Amounts that end in ...", code: "Any code", scan: "Scan", power: "Power", poweron: "Power is on", poweroff: "Power is off",
     cutop: "Cut at flash operation", torn: "torn", arm: "Arm", line: "Line to the acquirer", linegood: "Line is good",
     linebad: "Line is cut", noise: "Bit errors", next: "Next", reply: "reply", request: "request", drop: "Lose",
     duplicate: "Twice", delay: "Later by", cutbytes: "Cut after bytes", host: "Acquirer", character: "Character",
@@ -31,10 +32,11 @@ export const WORDS = {
   },
   zh: {
     other: "English", terminal: "终端", paper: "打印纸", keypad: "键盘", time: "时间速度", skip: "快进",
-    tear: "撕纸", keyboard: "电脑键盘:0-9,回车=确认,Esc=取消,退格键=退格,Delete=清除,方向键=上下,F=功能,V=撤销,L=末笔,R=退货,S=刷所选卡。",
+    tear: "撕纸", keyboard: "电脑键盘:0-9,回车=确认,Esc=取消,退格键=退格,Delete=清除,方向键=上下,F=功能,V=撤销,L=末笔,R=退货,S=刷所选卡,Q=出示付款码。",
     hands: "操作员的手", signon: "登录并签到", card: "卡", swipe: "刷卡", damage: "刷卡效果",
-    code: "码", scan: "扫码", power: "电源", poweron: "已通电", poweroff: "已断电",
-    cutop: "在第几次闪存操作时断电", torn: "写到一半", arm: "设置", line: "到收单主机的线路", linegood: "线路正常",
+    balance: "余额", paycode: "出示付款码", magicon: "魔术金额已开", magicoff: "魔术金额已关",
+    magictable: "金额尾数与结果", code: "任意条码", scan: "扫码", power: "电源", poweron: "已通电", poweroff: "已断电",
+    cutop: "断电于闪存操作", torn: "写到一半", arm: "设置", line: "到收单主机的线路", linegood: "线路正常",
     linebad: "线路已断", noise: "误码率", next: "下一条", reply: "应答", request: "请求", drop: "丢失",
     duplicate: "重复", delay: "推迟", cutbytes: "过多少字节后断线", host: "收单主机", character: "性格",
     nextone: "下一笔", set: "设置", honest: "恢复正常", devices: "打印机与屏幕", paperin: "有纸",
@@ -64,6 +66,29 @@ export const EFFECTS = {
   approve_after_reversal: { approve_after_reversal: true }, wrong_mac: { wrong_mac: true }, no_mac: { no_mac: true },
   wrong_amount: { wrong_field: [4, "000000000001"] }, wrong_trace: { wrong_field: [11, "999999"] },
   garble: { garble: true }, duplicate: { duplicate: true }, demand: { demand: 3 }, verdict: { verdict: "2" },
+};
+
+// The acquirer's own English words in Chinese.
+export const NOTES = {
+  "does everything right": "一切正常", "answers money requests after 75 s": "资金交易 75 秒后才应答",
+  "answers everything twice": "每次应答两遍", "answers money requests with another trace number": "资金交易应答的流水号不符",
+  "spoils the MAC of answers to money requests": "资金交易应答的 MAC 错", "leaves the MAC out of answers to money requests": "资金交易应答没有 MAC",
+  "finds every settlement unbalanced": "每次结算都对账不平", "answers a sale or void only after its reversal was answered": "冲正应答之后才批准消费或撤销",
+  "books money requests and never answers them": "资金交易记账后从不应答",
+  "the standard card": "标准卡", "another customer": "另一位顾客", "for large amounts": "大额用", "51 above 10.00": "超过 10.00 应答 51",
+  "51 for any amount": "任何金额应答 51", "61 above 100.00 in one transaction": "单笔超过 100.00 应答 61", "55 without a PIN": "无密码应答 55",
+  "a PIN of four digits": "四位密码", "a number of 16 digits": "16 位卡号", "call the issuer": "联系发卡行", "keep the card": "没收卡",
+  "not honoured": "不予承兑", "no such issuer": "无此发卡行", "not activated": "未激活", "suspected fraud": "有作弊嫌疑",
+  "PIN tries used up": "密码次数超限", "lost card": "挂失卡", "stolen card": "被窃卡", "not for this kind of transaction": "不允许此交易",
+  "restricted card": "受限制的卡", "used too often": "次数超限", "the issuer's system is down": "发卡行系统故障", "the issuer does not answer": "发卡行无应答",
+  "approved, flawed (A2)": "批准,有缺陷(A2)", "a sale is approved in part, half of it (10)": "消费部分批准一半(10)",
+  "approved; the answer is damaged": "批准,应答损坏", "approved; the answer has a wrong amount": "批准,应答金额不符",
+  "approved; the answer has a wrong trace": "批准,应答流水号不符", "declined with 77, the batch differs": "拒绝,应答码 77,批次号不符",
+  "approved; the answer's MAC is wrong": "批准,应答 MAC 错", "approved; the answer has no MAC": "批准,应答没有 MAC",
+  "approved after 5 s": "5 秒后批准", "approved after 25 s": "25 秒后批准", "late approval: answered after 75 s": "75 秒后才批准",
+  "the request gets lost before the host": "请求丢失,主机收不到", "approved; the answer gets lost": "批准,应答丢失",
+  "approved; the line is cut for 20 s before the answer": "批准,应答前断线 20 秒", "approved; answered twice": "批准,应答两次",
+  "late approval: answered right after the reversal": "冲正之后才来批准",
 };
 
 // What is printed on the keys: large and small.

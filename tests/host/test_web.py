@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from host_tools.bench import Bench
-from host_tools.bench.live import Hands, Live, commands
+from host_tools.bench.live import Hands, Live, commands, facts
 from host_tools.web.server import Page, PortTaken
 
 WEB = files("host_tools.web")
@@ -23,7 +23,7 @@ WEB = files("host_tools.web")
 
 @pytest.fixture(scope="module")
 def page():
-    live = Live(lambda: Bench(amounts=True))
+    live = Live(Bench)
     live.start()
     page = Page(live)
     page.start()
@@ -43,7 +43,11 @@ def get(page, path="", **headers):
 
 
 def do(page, command, **arguments):
-    data = json.dumps({"do": command, **arguments}).encode()
+    return do_raw(page, {"do": command, **arguments})
+
+
+def do_raw(page, said):
+    data = json.dumps(said).encode()
     request = urllib.request.Request(
         page.url + "api/do", data, {"Content-Type": "application/json"})
     try:
@@ -155,6 +159,24 @@ def test_commands_over_http(page):
         ("dance", {}, "swipe"),
         ("press", {}, "key"),
         ("press", {"key": "1", "hard": True}, "hard"),
+        ("press", {"key": 1}, "key"),
+        ("type", {"digits": "12.5"}, "digits"),
+        ("pay_by_code", {"card": "gold"}, "good"),
+        ("power_cut_at", {"flash_op": -1}, "next operation"),
+        ("power_cut_at", {"flash_op": "x"}, "flash_op"),
+        ("line_cut_after", {"bytes": -1}, "next byte"),
+        ("noise", {"ber": 2}, "rate"),
+        ("noise", {"ber": "much"}, "ber"),
+        ("advance", {"seconds": -1}, "forwards"),
+        ("advance", {"seconds": None}, "seconds"),
+        ("advance", {"seconds": float("inf")}, "seconds"),
+        ("advance", {"seconds": 1e9}, "a day"),
+        ("power", {"on": 1}, "bool"),
+        ("rule", {"match": "sale", "delay": "long"}, "delay"),
+        ("rule", {"match": "sale", "wrong_field": [99, "x"]}, "99"),
+        ("rule", {"match": "sale", "drop": "yes"}, "drop"),
+        ("paper_ends_after", {"lines": -1}, "lines"),
+        ("line_fault", {"fault": "drop", "what": "tea"}, "reply"),
         ("swipe", {"card": "gold"}, "good"),
         ("rule", {"match": "nothing"}, "take one of"),
         ("personality", {"name": "grim"}, "honest"),
@@ -168,6 +190,45 @@ def test_commands_over_http(page):
         urllib.request.urlopen(request, timeout=20)
     with failure.value as error:
         assert error.code == 400 and "JSON" in error.read().decode()
+
+
+def test_what_is_no_command_is_refused_and_the_bench_lives_on(page):
+    for said in ([], "press", {}, {"do": 1}, {"do": "__init__"}, {"do": "press", "key": ["1"]}):
+        status, answer = do_raw(page, said)
+        assert status == 400 and answer["error"], said
+
+    async def noise():
+        async with aiohttp.ClientSession() as session:
+            async with session.ws_connect(page.url + "ws") as socket:
+                b = Browser(socket)
+                for text in ("no json", "[]", '{"do": "dance"}', '{"do": "press", "key": null}'):
+                    await socket.send_str(text)
+                await socket.send_bytes(b"\x00")
+                await b.until(lambda known: "dance" in known.get("error", ""), "an error")
+
+    asyncio.run(noise())
+    assert do(page, "advance", seconds=0) == (200, {"ok": True})
+    assert get(page, "../secret")[0] == 404 and get(page, "api/do")[0] == 405
+
+
+def test_a_payment_code_is_another_one_each_time(page):
+    do(page, "sign_on")
+    for _ in range(2):
+        before = json.loads(get(page, "api/state")[1])["status"]
+        assert do(page, "pay_by_code", card="good") == (200, {"ok": True})
+        do(page, "advance", seconds=1)
+        state = json.loads(get(page, "api/state")[1])
+        assert "6299" in "".join(state["screen"]), state["screen"]
+        assert before["idle"] and not state["status"]["idle"]
+        do(page, "press", key="CANCEL")
+        do(page, "advance", seconds=5)
+
+
+def test_magic_amounts_are_a_switch(page):
+    for on in (True, False):
+        do(page, "amounts", on=on)
+        do(page, "advance", seconds=1)
+        assert json.loads(get(page, "api/state")[1])["status"]["amounts"] is on
 
 
 def test_only_this_machine_and_only_its_own_page_are_answered(page):
@@ -204,6 +265,15 @@ class _Words(HTMLParser):
                 self.words.add(value)
             elif name == "id":
                 self.ids.add(value)
+
+
+def test_what_the_acquirer_says_in_english_stands_there_in_chinese():
+    notes = read("words.js").split("export const NOTES")[1]
+    told = facts()
+    texts = [one["text"] for one in told["personalities"]]
+    texts += [card["note"] for card in told["cards"] if not card["note"].isdigit()]
+    texts += [text for _, text in told["amounts"] if not re.fullmatch(r"declined with \w\w", text)]
+    assert [text for text in texts if f'"{text}": "' not in notes] == []
 
 
 def read(name):
