@@ -25,6 +25,9 @@ demo: $(READY)  ## a scripted trading day; pictures, receipts, ledger under buil
 test: $(READY)  ## the whole test suite except the exhaustive rings
 	@pytest -n auto --dist loadfile
 
+test-powercut: $(READY)  ## cut the power everywhere, damage images, break rules; 10 minutes
+	@pytest -n auto tests/powercut
+
 font: $(READY)  ## cut the glyphs to the characters the firmware uses
 	@python -m host_tools.font
 
@@ -53,4 +56,4 @@ test-pico: $(READY)  ## that image on an emulated Pico: a day, power cuts, memor
 clean:  ## what was built; keeps .venv
 	rm -rf build
 
-.PHONY: help setup run demo test font menu pictures lint bench uf2 test-pico clean
+.PHONY: help setup run demo test test-powercut font menu pictures lint bench uf2 test-pico clean

@@ -107,6 +107,13 @@ def test_power_cut_in_a_void(b, moment):
     ended_well(b, cuts=1)
 
 
+def test_what_the_screen_says_is_in_the_journal_already(b):
+    sale(b)
+    b.touch("ENTER")
+    b.wait_until(lambda: b.shows("交易成功"))
+    assert states(b) == [("sale", "approved")]
+
+
 def test_the_terminal_comes_back_and_tells_what_is_open(b):
     sale(b)
     until_sent(b, 1)
