@@ -71,7 +71,8 @@ def _terminal() -> str:
 
 def _glyphs() -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "host_tools.font", "--check"], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-m", "host_tools.font", "--check"], cwd=ROOT,
+        capture_output=True, text=True,
     )
     if done.returncode:
         raise Finding("run `make font`: " + (done.stdout + done.stderr).strip())

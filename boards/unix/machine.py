@@ -1,4 +1,4 @@
-"""MicroPython's ``machine`` on the bench: pins, I2C, UARTs, RTC, watchdog, as the rp2 port has them."""
+"""MicroPython's ``machine`` on the bench: pins, I2C, UARTs, RTC, watchdog as on the rp2 port."""
 
 import io
 import struct
@@ -11,7 +11,7 @@ _POLLIN = 1
 
 
 class Pin:
-    """A pin and the net it lies on: contacts (switches) connect pins, drivers and pulls level them."""
+    """A pin and its net: contacts (switches) connect pins, drivers and pulls give the level."""
 
     IN = 0
     OUT = 1

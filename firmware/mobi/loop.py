@@ -251,7 +251,7 @@ class Loop:
             self._end(task, end.value, None)
         except Cancelled:
             self._end(task, None, None)
-        except Exception as error:  # whatever a task dies of is reported, never swallowed
+        except Exception as error:  # noqa: BLE001  whatever a task dies of is reported
             self._end(task, None, error)
         else:
             task._wait = wait

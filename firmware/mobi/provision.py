@@ -19,8 +19,11 @@ class Refused(Exception):
 
 
 def provision(board, options):
-    """``options``: parameters by name; "tmk" as 32 hexadecimal digits; "merchant_name" as GBK bytes
-    in hexadecimal; "batch" and "trace" to begin with; "now" in seconds since 2000. Parameters that are not named keep their value. Gives the key check value of the master key.
+    """Set parameters and keys; gives the key check value of the master key.
+
+    ``options``: parameters by name, those that are not named keep their value; "tmk" as 32
+    hexadecimal digits; "merchant_name" as GBK bytes in hexadecimal; "batch" and "trace" to begin
+    with; "now" in seconds since 2000. ``Refused`` when transactions are open.
     """
     vault = Vault(board.vault_flash, board.flash_unit)
     if vault.mount() == Vault.EMPTY:
@@ -32,7 +35,8 @@ def provision(board, options):
         keys.new_card_key()
         journal.format(options.get("batch", 1), options.get("trace", 1))
     elif not verdict.usable or journal.count or journal.unfinished():
-        raise Refused("the journal is %s with %d transactions: settle first" % (verdict.name, journal.count))
+        told = (verdict.name, journal.count)
+        raise Refused("the journal is %s with %d transactions: settle first" % told)
     settings = Settings(vault)
     for name, value in options.items():
         if name == "tmk":

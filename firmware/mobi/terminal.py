@@ -203,7 +203,7 @@ class Terminal:
         return self.journal.note(kind, text, txn)
 
     def report(self, text):
-        """Let the acquirer know (0820/362) as soon as the terminal is idle; ASCII, 60 characters."""
+        """Tell the acquirer (0820/362) as soon as the terminal is idle; ASCII, 60 characters."""
         reports.tell(self, text)
 
     def explain(self, error):

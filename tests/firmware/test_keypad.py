@@ -1,6 +1,7 @@
 """The key matrix scanner: interrupt, debounce, rollover, ghosts, stuck keys, repetition."""
 
 from devices_world import Matrix, World
+
 from mobi.devices.keypad import LAYOUT, Keypad
 from mobi.loop import Queue
 

@@ -75,7 +75,7 @@ def test_event_wakes_and_timeout_gives_none():
 
 
 def test_first_of_tells_which():
-    clock, loop = make()
+    _clock, loop = make()
     a, b = Event(), Event()
 
     async def story():
@@ -86,7 +86,7 @@ def test_first_of_tells_which():
 
 
 def test_queue_is_bounded_and_in_order():
-    clock, loop = make()
+    _clock, loop = make()
     queue = Queue(2)
     assert queue.put(1) and queue.put(2) and not queue.put(3)
 
@@ -97,7 +97,7 @@ def test_queue_is_bounded_and_in_order():
 
 
 def test_tasks_take_turns():
-    clock, loop = make()
+    _clock, loop = make()
     seen = []
 
     async def story(name):
@@ -111,7 +111,7 @@ def test_tasks_take_turns():
 
 
 def test_idle_task_runs_only_when_nothing_else_can():
-    clock, loop = make()
+    _clock, loop = make()
     seen = []
 
     async def background():
@@ -132,7 +132,7 @@ def test_idle_task_runs_only_when_nothing_else_can():
 
 
 def test_death_of_a_vital_task_is_reported_with_its_name():
-    clock, loop = make()
+    _clock, loop = make()
     dead = []
     loop.on_death = lambda task: dead.append((task.name, str(task.error)))
 
@@ -149,7 +149,7 @@ def test_death_of_a_vital_task_is_reported_with_its_name():
 
 
 def test_end_of_a_vital_task_without_error_is_reported_too():
-    clock, loop = make()
+    _clock, loop = make()
     dead = []
     loop.on_death = lambda task: dead.append(task.name)
 

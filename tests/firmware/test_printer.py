@@ -1,6 +1,7 @@
 """The printer driver: what it sends, and what it claims when paper, cover or wire let it down."""
 
 from devices_world import Wire, World
+
 from mobi.devices import printer as p
 from mobi.devices.reader import Reader
 from mobi.loop import Queue

@@ -1,6 +1,7 @@
 """Cards, scans and printer answers on one line: taken apart, or refused with a reason."""
 
 from devices_world import Wire, World
+
 from mobi.devices import track2
 from mobi.devices.reader import Reader
 from mobi.loop import Queue

@@ -1,6 +1,7 @@
 """The display driver: a small SSD1306 of our own replays the bus and must show the buffer."""
 
 from devices_world import Bus, World
+
 from mobi.devices.ssd1306 import Ssd1306
 from mobi.loop import Event
 

@@ -10,6 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from host_tools.bench import keypad as keypad_model
+from host_tools.bench.panel import Panel
+from host_tools.bench.paper import Paper
+from host_tools.bench.reader import Reader as ReaderModel
 from mobi.devices import printer as p
 from mobi.devices.keypad import Keypad
 from mobi.devices.printer import Printer
@@ -19,11 +24,6 @@ from mobi.devices.track2 import luhn
 from mobi.loop import Event, Loop, Queue, sleep_ms
 from mobi.ui import font
 from mobi.ui.screen import Screen
-
-from host_tools.bench import keypad as keypad_model
-from host_tools.bench.panel import Panel
-from host_tools.bench.paper import Paper
-from host_tools.bench.reader import Reader as ReaderModel
 
 BAUD = 19200
 MASK = (1 << 30) - 1

@@ -4,10 +4,10 @@ import ast
 from pathlib import Path
 
 import pytest
-from mobi.ui import font, glyphs
 
 from host_tools import font as tool
 from host_tools import unifont
+from mobi.ui import font, glyphs
 
 
 def pixels(character: str) -> list[int]:

@@ -1,9 +1,9 @@
 """The keypad model: contacts, bounces, currents through the matrix; its keys are the firmware's."""
 
 import pytest
-from mobi.devices import keypad as driver
 
 from host_tools.bench.keypad import Keypad, NoSuchKey, ShortCircuit
+from mobi.devices import keypad as driver
 
 
 def test_the_keys_are_where_the_firmware_thinks():

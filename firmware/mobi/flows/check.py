@@ -1,4 +1,4 @@
-"""Voucher check (凭证核对): a printed slip, field by field, against the journal and the host's record.
+"""Voucher check (凭证核对): a printed slip, field by field, against journal and host.
 
 What stands on the slip is keyed, or scanned where it can be scanned. Nothing is changed; what is
 found is shown and, for a case that is open, where to go on.

@@ -1,4 +1,4 @@
-"""The history of a transaction in words: events of the journal and the notes of its case together."""
+"""The history of a transaction in words: events of the journal and notes of its case together."""
 
 from mobi import dates
 from mobi import transactions as tx

@@ -1,4 +1,4 @@
-"""One request to the acquirer and what its outcome means for the journal: the heart of the terminal.
+"""One request to the acquirer and what its outcome means for the journal: the terminal's heart.
 
 Every transaction that can move money goes through ``financial``. Read it from top to bottom: it is
 rules 1 to 5 of ``mobi.transactions`` as a story.
@@ -51,7 +51,7 @@ async def reach(t, title):
 async def exchange(t, title, name, txn):
     """Send the request ``name`` about ``txn`` and give the checked reply.
 
-    Raises ``LinkError``, ``BadMac``, ``Rejected`` or ``BadMessage``; what that means is the caller's
+    Raises ``LinkError``, ``BadMac``, ``Rejected`` or ``BadMessage``; what it means is the caller's
     business. Obeys the processing demand of the host's header.
     """
 
@@ -140,7 +140,7 @@ def blocking(t):
 
 
 async def clear_reversals(t, title):
-    """Send what must be reversed before anything else may be sent. ``Refused`` when it stays due."""
+    """Send what must be reversed before anything else may be. ``Refused`` when it stays due."""
     for txn in t.journal.unfinished():
         if txn.state != tx.REVERSAL_DUE:
             continue

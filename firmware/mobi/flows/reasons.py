@@ -34,7 +34,7 @@ _NAMES = {NOT_ACCEPTED: "reason_not_accepted"}
 
 
 async def choose(t, title, reasons):
-    """The number of one of ``reasons``, or one of the merchant's own. ``Leave`` when none is given."""
+    """The number of one of ``reasons``, or of the merchant's own. ``Leave`` when none is given."""
     labels = [t.tr(name) for _, name in reasons] + [t.tr("reason_number")]
     at = await t.ui.choose(title, labels)
     if at < len(reasons):

@@ -1,4 +1,4 @@
-"""Void by voucher number (撤销), void of the last transaction (末笔撤销), and a wrong amount put right."""
+"""Void by voucher number (撤销), of the last transaction (末笔撤销); a wrong amount put right."""
 
 from mobi import transactions as tx
 from mobi.access import NOBODY
@@ -25,7 +25,7 @@ async def chosen(t, original):
 
 
 async def last(t):
-    """Void the newest approved transaction of the open batch, or say why not; never an older one."""
+    """Void the newest approved transaction of the batch, or say why not; never an older one."""
     title = t.tr("void_last")
     original = _newest(t)
     supervisor = await _authorised(t, title)

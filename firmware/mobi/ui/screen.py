@@ -1,6 +1,7 @@
 """The screen: four rows of sixteen columns drawn into the display's buffer, sent page by page."""
 
 from micropython import const
+
 from mobi.loop import Event, sleep_ms
 from mobi.ui import font
 from mobi.ui.text import COLUMNS, cut, pad, width
