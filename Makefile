@@ -37,12 +37,16 @@ menu: $(READY)  ## print the menus into docs/menu-tree.txt and for the bench
 pictures: $(READY)  ## draw the README's pictures anew, into docs/pictures
 	@python -m host_tools.bench.pictures
 
+states: $(READY)  ## print the states, steps and advice into docs/states.md
+	@python boards/cpython/states_page.py --write
+
 lint: $(READY)  ## ruff, mypy, and whether generated files are current
 	@ruff check .
 	@mypy
 	@mypy --config-file mypy-firmware.ini
 	@python -m host_tools.font --check
 	@python boards/cpython/menu_tree.py --check
+	@python boards/cpython/states_page.py --check
 
 bench: $(READY)  ## measure; prints a table and writes build/bench.json
 	@mobi bench
@@ -56,4 +60,4 @@ test-pico: $(READY)  ## that image on an emulated Pico: a day, power cuts, memor
 clean:  ## what was built; keeps .venv
 	rm -rf build
 
-.PHONY: help setup run demo test test-powercut font menu pictures lint bench uf2 test-pico clean
+.PHONY: help setup run demo test test-powercut font menu states pictures lint bench uf2 test-pico clean

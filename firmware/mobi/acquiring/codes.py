@@ -207,7 +207,7 @@ TABLE = (
     ("L6", "E", "交易中断电", "Power was lost", G_DEVICE, LOOK, REVERSAL),
     ("L7", "D", "工作密钥有误", "Bad working keys", G_DEVICE, YES, KEYS),
     ("L8", "E", "主机无回应", "Host is silent", G_NETWORK, LOOK, REVERSAL),
-    ("L9", "E", "退货结果未知", "Refund unknown", G_NETWORK, LOOK, UNSURE),
+    ("L9", "E", "退货结果未知", "Refund unknown", G_NETWORK, LOOK, REFUND_OPEN),
     ("LA", "D", "打印机缺纸", "Out of paper", G_DEVICE, NO, PAPER),
     ("LB", "B", "读卡失败", "Card unreadable", G_CARD, YES, REREAD),
     ("LC", "B", "操作超时", "Nobody answered", G_USER, YES, AGAIN),

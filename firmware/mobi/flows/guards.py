@@ -53,7 +53,7 @@ def find(t, trace):
 
 
 # Why a transaction in that state cannot be voided.
-_NOT_VOIDABLE = {
+NOT_VOIDABLE = {
     tx.PENDING: "original_unfinished",
     tx.REVERSAL_DUE: "original_unfinished",
     tx.UNKNOWN: "original_unfinished",
@@ -75,7 +75,7 @@ def may_void(t, txn):
         raise Refused(t.tr("no_void_of_refund"))
     if txn.kind != tx.SALE:
         raise Refused(t.tr("original_not_sale"))
-    reason = _NOT_VOIDABLE.get(txn.state)
+    reason = NOT_VOIDABLE.get(txn.state)
     if reason is not None:
         raise Refused(t.tr(reason))
     if too_late(t, txn):

@@ -5,10 +5,11 @@ offered, and ``TABLE`` names the text that says why.
 """
 
 from mobi import transactions as tx
+from mobi.acquiring import codes
 from mobi.flows import guards, online, retries
 
 # State, kind (0: any other), ids of four texts: what this terminal knows, what the host may have,
-# what is safe, what to tell the customer ("": what the response code says, see `acquiring.codes`).
+# what is safe, what to tell the customer ("": as the response code has it, see `acquiring.codes`).
 MEANING = (
     (tx.PENDING, 0, "here_sent", "there_sale_unsure", "safe_wait", "tell_wait"),
     (tx.REVERSAL_DUE, tx.SALE,
@@ -21,9 +22,9 @@ MEANING = (
     (tx.APPROVED, tx.VOID, "here_approved", "there_voided", "safe_done", "tell_voided"),
     (tx.APPROVED, tx.REFUND, "here_approved", "there_refunded", "safe_done", "tell_refunded"),
     (tx.APPROVED, tx.BALANCE, "here_approved", "there_nothing", "safe_done", "tell_balance"),
-    (tx.DECLINED, tx.VOID, "here_declined", "there_sale_stands", "safe_again", "tell_not_voided"),
-    (tx.DECLINED, tx.REFUND, "here_declined", "there_no_refund", "safe_again", "tell_not_refunded"),
-    (tx.DECLINED, 0, "here_declined", "there_nothing", "safe_again", ""),
+    (tx.DECLINED, tx.VOID, "here_declined", "there_sale_stands", "", "tell_not_voided"),
+    (tx.DECLINED, tx.REFUND, "here_declined", "there_no_refund", "", "tell_not_refunded"),
+    (tx.DECLINED, 0, "here_declined", "there_nothing", "", ""),
     (tx.REVERSED, tx.VOID, "here_reversed", "there_sale_stands", "safe_again", "tell_not_voided"),
     (tx.REVERSED, 0, "here_reversed", "there_nothing", "safe_again", "tell_nothing"),
     (tx.ABSENT, tx.VOID, "here_not_sent", "there_sale_stands", "safe_again", "tell_not_voided"),
@@ -44,7 +45,8 @@ _NOTHING_MOVED = (tx.DECLINED, tx.REVERSED, tx.ABSENT)
 _DONE = (tx.APPROVED, tx.VOIDED, tx.REFUNDED, tx.SETTLED)
 _ANY = tuple(tx.STATE_NAMES)
 
-# Step (id of its text), the states it is for, id of the text that says why not in another state.
+# Step (id of its text), the states it is for, id of the text that says why not in another state
+# ("": ``CONDITIONS`` below says it, which also has what else may stand in its way).
 TABLE = (
     ("step_query", _OPEN, "why_known"),
     ("step_reverse", (tx.REVERSAL_DUE,), "why_no_reversal"),
@@ -52,8 +54,8 @@ TABLE = (
     ("step_release", _OPEN, "why_known"),
     ("step_redo", _NOTHING_MOVED, "why_money_open"),
     ("step_code", _NOTHING_MOVED, "why_money_open"),
-    ("step_void", (tx.APPROVED,), "why_not_approved"),
-    ("step_refund", (tx.APPROVED, tx.REFUNDED, tx.SETTLED), "why_not_approved"),
+    ("step_void", (tx.APPROVED,), ""),
+    ("step_refund", (tx.APPROVED, tx.REFUNDED, tx.SETTLED), ""),
     ("step_slip", _OPEN + (tx.RELEASED,), "why_no_case"),
     ("step_reprint", _DONE, "why_not_approved"),
     ("step_call", _ANY, ""),
@@ -75,7 +77,7 @@ def offered(t, txn):
     allowed = []
     refused = []
     for step, states, why in TABLE:
-        text = t.tr(why) if txn.state not in states else _in_the_way(t, txn, step)
+        text = t.tr(why) if why and txn.state not in states else _in_the_way(t, txn, step)
         if text:
             refused.append((step, text))
         else:
@@ -84,56 +86,101 @@ def offered(t, txn):
 
 
 def _in_the_way(t, txn, step):
-    # What forbids a step that the state allows: a text, or "".
-    if step in ("step_query", "step_reverse") and not t.session.trusted:
-        return t.tr("sign_on_first")
-    if step == "step_query" and not t.settings.get("status_query"):
-        return t.tr("why_no_query")
-    if step == "step_wait" and retries.next_time(t) is None:
-        return t.tr("why_no_tries")
-    if step == "step_release" and not may_release(t, txn):
-        return t.tr("why_reverse_first")
-    if step in ("step_redo", "step_code"):
-        return _not_again(t, txn, step)
-    if step == "step_void":
-        return _refusal(guards.may_void, t, txn)
-    if step == "step_refund" and txn.kind != tx.SALE:
-        return t.tr("why_no_sale")
-    if step == "step_refund" and txn.value <= t.journal.refunded(txn.rrn):
-        return t.tr("why_all_refunded")
-    if step == "step_reprint" and txn.kind == tx.BALANCE:
-        return t.tr("why_no_slip")
+    for name, stands, why in CONDITIONS:
+        if name == step:
+            found = stands(t, txn)
+            if found:
+                return t.tr(why) if why else found
     return ""
 
 
-def may_release(t, txn):
-    """May the supervisor give up on it? Only when asking the host has led nowhere: all tries of the
-    reversal have failed, the line is down, or the host has no answer about a refund."""
-    if txn.state == tx.REVERSAL_DUE:
-        return txn.attempts >= t.settings.get("reversal_tries") or not t.link.alive
-    return True
+def _not_signed_on(t, txn):
+    return not t.session.trusted
 
 
-def _not_again(t, txn, step):
-    if step == "step_code" and txn.kind != tx.SALE:
-        return t.tr("why_no_sale")
-    if step == "step_code" and not t.settings.get("payment_codes"):
-        return t.tr("not_allowed_here")
-    if txn.kind == tx.VOID:
-        original = t.journal.find(txn.original_trace)
-        if original is None:
-            return t.tr("original_unknown")
-        refusal = _refusal(guards.may_void, t, original)
-        if refusal:
-            return refusal
-    return _refusal(guards.may_start, t, tx.KIND_NAMES[txn.kind])
+def _no_query(t, txn):
+    return not t.settings.get("status_query")
 
 
-def _refusal(guard, t, txn):
+def _no_tries(t, txn):
+    return retries.next_time(t) is None
+
+
+def _can_be_reversed(t, txn):
+    # All tries of a reversal must have failed, or the line be down. A refund has none.
+    tries = t.settings.get("reversal_tries")
+    return txn.state == tx.REVERSAL_DUE and txn.attempts < tries and t.link.alive
+
+
+def _no_sale(t, txn):
+    return txn.kind != tx.SALE
+
+
+def _no_codes(t, txn):
+    return not t.settings.get("payment_codes")
+
+
+def _never_paid(t, txn):
+    if txn.state == tx.VOIDED:
+        return t.tr("already_voided")
+    paid = (tx.APPROVED, tx.REFUNDED, tx.SETTLED)
+    return "" if txn.state in paid else t.tr("why_not_approved")
+
+
+def _all_refunded(t, txn):
+    return txn.value <= t.journal.refunded(txn.rrn)
+
+
+def _no_slip(t, txn):
+    return txn.kind == tx.BALANCE
+
+
+def _no_original(t, txn):
+    return txn.kind == tx.VOID and t.journal.find(txn.original_trace) is None
+
+
+def _no_void(t, txn):
+    # What is to be voided is the transaction itself, or of a void its sale.
+    original = t.journal.find(txn.original_trace) if txn.kind == tx.VOID else txn
+    return _refusal(guards.may_void, t, original)
+
+
+def _look_first(t, txn):
+    # The host has refused it, but what became of it further on is not certain.
+    unsure = txn.state == tx.DECLINED and codes.retry(txn.code, txn.kind) == codes.LOOK
+    return codes.advice(txn.code, t.language, txn.kind) if unsure else ""
+
+
+def _no_repeat(t, txn):
+    refusal = _refusal(guards.may_start, t, tx.KIND_NAMES[txn.kind])
+    return refusal or (_no_void(t, txn) if txn.kind == tx.VOID else "")
+
+
+def _refusal(guard, t, what):
     try:
-        guard(t, txn)
+        guard(t, what)
     except online.Refused as refused:
         return refused.text
     return ""
 
 
+# Step, what else may stand in its way, id of the text that says so ("": the function gives it).
+CONDITIONS = (
+    ("step_query", _not_signed_on, "sign_on_first"),
+    ("step_query", _no_query, "why_no_query"),
+    ("step_reverse", _not_signed_on, "sign_on_first"),
+    ("step_wait", _no_tries, "why_no_tries"),
+    ("step_release", _can_be_reversed, "why_reverse_first"),
+    ("step_redo", _no_original, "original_unknown"),
+    ("step_redo", _look_first, ""),
+    ("step_redo", _no_repeat, ""),
+    ("step_code", _no_sale, "why_no_sale"),
+    ("step_code", _no_codes, "not_allowed_here"),
+    ("step_code", _look_first, ""),
+    ("step_code", _no_repeat, ""),
+    ("step_void", _no_void, ""),
+    ("step_refund", _no_sale, "why_no_sale"),
+    ("step_refund", _never_paid, ""),
+    ("step_refund", _all_refunded, "why_all_refunded"),
+    ("step_reprint", _no_slip, "why_no_slip"),
+)

@@ -85,11 +85,12 @@ def case_rows(t, txn):
     code, fault = cases.cause(t, txn)
     if not code and not tx.is_unfinished(txn.state):
         code = txn.code
-    told = t.tr(tell) if tell else codes.customer(code, t.language, txn.kind)
+    safe = t.tr(safe) if safe else codes.advice(code, t.language, txn.kind)
+    tell = t.tr(tell) if tell else codes.customer(code, t.language, txn.kind)
     kind = t.tr(tx.KIND_NAMES[txn.kind])
     rows = page(spread(kind, money(txn.value)), cards.short(txn.masked_pan), t.tr("enter_steps"))
-    rows += page(t.tr("is_safe"), t.tr(safe))
-    rows += page(t.tr("tell_customer"), told)
+    rows += page(t.tr("is_safe"), safe)
+    rows += page(t.tr("tell_customer"), tell)
     rows += page(t.tr("known_here"), t.tr(here))
     rows += page(t.tr("known_there"), t.tr(there))
     if codes.group(code) != codes.G_NONE:

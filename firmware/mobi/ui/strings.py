@@ -487,7 +487,7 @@ TABLE = (
     ("why", "原因", "Reason"),
     ("why_all_refunded", "已全部退货", "All of it is refunded"),
     ("why_known", "结果已明确", "Its outcome is known"),
-    ("why_money_open", "可能已办成,重做会重复", "It may be done: it would be twice"),
+    ("why_money_open", "可能已办成,重做会重复", "May be done: it would double"),
     ("why_no_case", "已有结果,无需故障报告单", "It is no case"),
     ("why_no_query", "主机不支持查询", "The host has no query"),
     ("why_no_reversal", "没有待发的冲正", "No reversal is due"),

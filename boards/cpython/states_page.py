@@ -1,0 +1,208 @@
+"""Prints docs/states.md from the firmware's own tables: states_page.py [--write | --check].
+
+Without an option the page goes to the console. --check says whether the page is current.
+"""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "firmware"), str(ROOT / "boards" / "cpython")]
+
+from mobi import transactions as tx  # noqa: E402 - the path must be set first
+from mobi.acquiring import codes  # noqa: E402
+from mobi.flows import guards, reasons, steps  # noqa: E402
+from mobi.ui import strings  # noqa: E402
+
+PAGE = ROOT / "docs" / "states.md"
+
+HEAD = """\
+# States of a transaction, and what may be done in each
+
+Printed from the firmware's tables by `make states`; `make lint` checks that it is current. The
+terminal's screens are made from the same tables: `firmware/mobi/transactions.py` (states and
+events), `firmware/mobi/flows/steps.py` (meaning and steps), `firmware/mobi/acquiring/codes.py`
+(causes and advice), `firmware/mobi/flows/guards.py` (what cannot be voided and why).
+
+Where a person meets it: 未完成交易 Unfinished (key 5 of the menu) lists what is open; ENTER shows a
+transaction with a page for each column of "What a state means", ENTER again its steps. The same
+screens open by themselves right after a transaction that ended without an answer, and from any
+record of 交易查询 Query. A step that is not possible is not offered; the last entry 为何没有其它
+(Why not others) gives the reason for each.
+"""
+
+CHANGES = """\
+Events lead from one to the next; any other pair of state and event is refused. Voided, refunded and
+settled are no events: they follow from other records.
+"""
+
+VOIDS = """\
+A void cannot be voided (%s), nor a refund (%s),
+nor anything else that is no sale.
+"""
+
+CODES = """\
+Codes that begin with L are the terminal's own, for what no host has answered. Every failure shows
+three pages: what happened and what is safe; what to tell the customer; whose side the cause is on.
+An answer that is missing or cannot be trusted (L1, L3 to L6, L8) says of a void %s (%s), to the
+customer %s (%s); of a refund %s (%s), to the customer %s (%s). A balance enquiry may be repeated.
+"""
+
+COMES_FROM = {
+    tx.PENDING: "journalled before the first byte of the request leaves",
+    tx.APPROVED: "the host's approval, or a late result that was accepted",
+    tx.DECLINED: "the host's refusal",
+    tx.REVERSAL_DUE: "no answer that can be trusted to a sale or a void; power lost meanwhile",
+    tx.REVERSED: "the host closed the reversal with 00, 25 or 12, or said it has nothing of it",
+    tx.UNKNOWN: "no answer that can be trusted to a refund",
+    tx.RELEASED: "the supervisor gave up on it, with a reason",
+    tx.ABSENT: "certain that no money moved: never sent, or the host does not have it",
+    tx.VOIDED: "an approved void names it",
+    tx.REFUNDED: "approved refunds name it",
+    tx.SETTLED: "its batch was settled",
+}
+EVENTS = {
+    tx.BEGIN: "begin", tx.APPROVE: "approve", tx.DECLINE: "decline", tx.REVERSE: "reverse",
+    tx.ATTEMPT: "attempt", tx.UNDONE: "undone", tx.LOSE: "lose", tx.RELEASE: "release",
+    tx.DROP: "drop", tx.PRINT: "print",
+}
+RETRY = {codes.NO: "no", codes.YES: "yes", codes.LOOK: "look first"}
+
+
+def both(name):
+    """A text in both languages, on one line each."""
+    texts = [strings.lookup(name, language) for language in (0, 1)]
+    return "<br>".join(text.replace("\n", " ") for text in texts)
+
+
+def table(head, rows):
+    """A Markdown table."""
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def states():
+    """Every state: its names and where it comes from."""
+    return table(("state", "on the panel", "unfinished", "comes from"), [
+        (name, both("state_" + name), "yes" if tx.is_unfinished(state) else "", COMES_FROM[state])
+        for state, name in tx.STATE_NAMES.items()])
+
+
+def changes():
+    """Which event leads from which state to which."""
+    return table(("from", "event", "to"), [
+        (tx.STATE_NAMES.get(state, "(nothing)"), EVENTS[event], tx.STATE_NAMES[after])
+        for (state, event), after in tx.NEXT.items()])
+
+
+def meaning():
+    """What a state means, by kind."""
+    rows = []
+    for state, kind, here, there, safe, tell in steps.MEANING:
+        others = any(row[0] == state and row[1] for row in steps.MEANING)
+        kind = tx.KIND_NAMES.get(kind, "other" if others else "any")
+        texts = [both(name) if name else "by the response code" for name in (safe, tell)]
+        rows.append((tx.STATE_NAMES[state], kind, both(here), both(there), *texts))
+    return table(("state", "kind", "known here 本机所知", "at the host 主机情况",
+                  "what is safe 现在应做", "tell the customer 告知顾客"), rows)
+
+
+def offered():
+    """Which step is for which state, and what the terminal says otherwise."""
+    rows = []
+    for step, wanted, why in steps.TABLE:
+        names = [tx.STATE_NAMES[state] for state in wanted]
+        if len(names) == len(tx.STATE_NAMES):
+            names = ["every state"]
+        also = [both(text).replace("<br>", " ") for name, _, text in steps.CONDITIONS
+                if name == step and text]
+        given = [stands.__name__ for name, stands, text in steps.CONDITIONS
+                 if name == step and not text]
+        also += [BY_FUNCTION[name] for name in given]
+        rows.append((both(step), ", ".join(names), both(why) if why else "", "; ".join(also)))
+    return table(("step", "offered in", "in another state it says", "or, if it is in the way"),
+                 rows)
+
+
+# Conditions whose text depends on the transaction: what they say.
+BY_FUNCTION = {
+    "_no_void": "why it cannot be voided (below), or 已过撤销时限 after the merchant's time",
+    "_no_repeat": "why no transaction can begin now: 请先签到, 结算未完成, 存储满, 冲正未成功",
+    "_never_paid": "本笔没有成功, 该交易已撤销",
+    "_look_first": "what the response code says, where that is to look first",
+}
+
+
+def voids():
+    """Why a transaction in a state cannot be voided."""
+    return table(("state of the sale", "the void is refused with"), [
+        (tx.STATE_NAMES[state], both(name)) for state, name in guards.NOT_VOIDABLE.items()])
+
+
+def given_reasons():
+    """The lists of reasons."""
+    lists = (("void", reasons.VOID), ("refund", reasons.REFUND), ("release", reasons.RELEASE))
+    rows = [(what, str(number), both(name)) for what, entries in lists for number, name in entries]
+    rows.append(("any", "10 to 999999", both("reason_number")))
+    return table(("of a", "number", "reason"), rows)
+
+
+def causes():
+    """The cause groups and how many codes belong to each."""
+    rows = []
+    for number, (zh, en) in enumerate(codes.GROUPS):
+        members = [row[0] for row in codes.TABLE if row[4] == number]
+        rows.append((zh or "-", en or "(approved)", " ".join(members)))
+    return table(("原因在", "cause", "codes"), rows)
+
+
+def response_codes():
+    """Every code with its advice."""
+    rows = []
+    for code, letter, zh, en, _, retry, advice in codes.TABLE:
+        texts = codes.ADVICE[advice]
+        rows.append((code, letter, "%s<br>%s" % (zh, en), RETRY[retry],
+                     "%s<br>%s" % texts[:2], "%s<br>%s" % texts[2:]))
+    zh, en, retry, advice = codes.find("")[2], codes.find("")[3], codes.NO, codes.UNKNOWN
+    texts = codes.ADVICE[advice]
+    rows.append(("other", "C", "%s<br>%s" % (zh, en), RETRY[retry], "%s<br>%s" % texts[:2],
+                 "%s<br>%s" % texts[2:]))
+    return table(("code", "class", "what happened", "same again?", "the operator is told",
+                  "the customer is told"), rows)
+
+
+def page():
+    """The whole page."""
+    parts = (
+        HEAD,
+        "## States\n", states(),
+        CHANGES, changes(),
+        "## What a state means\n", meaning(),
+        "## Steps\n", offered(),
+        "## What cannot be voided\n",
+        VOIDS % tuple(both(name).replace("<br>", ", ")
+                      for name in ("no_void_of_void", "no_void_of_refund")),
+        voids(),
+        "## Reasons\n",
+        "Asked for after a void or refund and before a release; kept in the journal by number.\n",
+        given_reasons(),
+        "## Causes\n",
+        "Whose side the cause of a failure is on.\n", causes(),
+        "## Codes and advice\n",
+        CODES % (codes.ADVICE[codes.VOID_OPEN] + codes.ADVICE[codes.REFUND_OPEN]),
+        response_codes(),
+    )
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--write"]:
+        PAGE.write_text(page(), encoding="utf-8")
+        print(f"wrote {PAGE.relative_to(ROOT)}")
+    elif sys.argv[1:] == ["--check"]:
+        if not PAGE.exists() or PAGE.read_text(encoding="utf-8") != page():
+            sys.exit(f"{PAGE.relative_to(ROOT)} is not what the firmware has: run `make states`")
+        print("The page of states is current.")
+    else:
+        print(page(), end="")
