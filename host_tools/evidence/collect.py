@@ -20,12 +20,12 @@ from host_tools.acquirer.trace import Entry
 from host_tools.bench import invariants
 from host_tools.journal import words
 from host_tools.journal.decode import Journal, Note, Transaction, decode
+from host_tools.journal.trail import Act, trail
 
 FORMAT = "mobi-evidence 1"
 Place = tuple[int, int]  # batch, trace
 
 _CASE = b"C"
-_NOBODY = "--"
 _LONG_NUMBER = re.compile(r"(?<!\d)\d{13,19}(?!\d)")
 
 
@@ -157,7 +157,8 @@ def _journal(journal: Journal | None, mine: Transaction | None, related: list[Tr
                   "words": hide(note.payload.decode("ascii", "replace")),
                   "says": hide(words.case_sentence(note.payload, language))}
                  for note in journal.notes if note.kind == _CASE and note.ordinal in numbers],
-        "audit": [_audit(note) for note in _audit_notes(journal, mine, numbers)],
+        "audit": [_audit(act) for act in _acts(journal, mine, {t.trace for t in (mine, *related)},
+                                               language)],
         "settlement": {"batch": mine.batch, "time": _stamp(settled[0].time)} if settled else None,
     }
 
@@ -166,21 +167,18 @@ def _trace_of(journal: Journal, note: Note) -> int:
     return next(t.trace for t in journal.transactions if t.ordinal == note.ordinal)
 
 
-def _audit_notes(journal: Journal, mine: Transaction, numbers: set[int]) -> Iterable[Note]:
-    # Those about it, and all others of the days on which something happened to it.
+def _acts(journal: Journal, mine: Transaction, traces: set[int], language: str) -> Iterable[Act]:
+    # Those about it, and all others of the days on which something happened to it that are about
+    # no other transaction.
     days = {time.date() for _, time in mine.history}
-    for note in journal.notes:
-        if note.kind != _CASE and (
-                note.ordinal in numbers or (note.ordinal is None and note.time.date() in days)):
-            yield note
+    for act in trail(journal, language):
+        if act.trace in traces or (not act.trace and act.time.date() in days):
+            yield act
 
 
-def _audit(note: Note) -> dict[str, Any]:
-    text = note.payload.decode("gbk", "replace")
-    operator, supervisor = text[:2], text[3:5]
-    return {"time": _stamp(note.time), "kind": words.NOTES.get(note.kind, "?"),
-            "operator": "" if operator == _NOBODY else operator,
-            "supervisor": "" if supervisor == _NOBODY else supervisor, "says": hide(text[6:])}
+def _audit(act: Act) -> dict[str, Any]:
+    return {name: hide(value) if isinstance(value, str) else value
+            for name, value in {**vars(act), "time": _stamp(act.time)}.items()}
 
 
 # -- the host --------------------------------------------------------------------------------------

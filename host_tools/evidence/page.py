@@ -41,7 +41,9 @@ _TEXTS = {
     "terminal_journal": ("终端流水", "Terminal's journal"),
     "journal_is": ("流水映像校验", "The journal image is"),
     "case": ("处理记录", "Case"),
-    "audit": ("审计", "Audit trail"),
+    "before": ("之前", "Before"),
+    "after": ("之后", "After"),
+    "reason": ("原因", "Reason"),
     "audit_of_day": ("当日审计记录", "Audit trail of the day"),
     "host_books": ("主机账务", "Host's books"),
     "entries": ("分录", "Postings"),
@@ -248,9 +250,10 @@ class _Page:
 
     def _audit(self) -> str:
         journal = self.e["journal"] or {}
-        return self._table(("time", "who", "supervisor", "what"), (
-            (_clock(a["time"]), a["operator"], a["supervisor"], f"{a['kind']}: {a['says']}")
-            for a in journal.get("audit", [])))
+        return self._table(
+            ("time", "who", "supervisor", "what", "before", "after", "reason"),
+            ((_clock(a["time"]), a["operator"], a["supervisor"], f"{a['kind']}: {a['what']}",
+              a["before"], a["after"], a["reason"]) for a in journal.get("audit", [])))
 
     def _sources(self) -> str:
         return "<br>".join(

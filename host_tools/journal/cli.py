@@ -1,4 +1,4 @@
-"""`mobi journal dump|verify|stats|story|vault IMAGE`: what is in a flash image, masked."""
+"""`mobi journal dump|verify|stats|story|audit|vault IMAGE`: what is in a flash image, masked."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from host_tools.journal import words
+from host_tools.journal import trail, words
 from host_tools.journal.decode import Journal, Transaction, decode
 from host_tools.journal.layout import SECTOR
 from host_tools.journal.vault import Vault, decode_vault
@@ -34,6 +34,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         ("verify", _verify, "is it whole? exit code 1 when not"),
         ("stats", _stats, "sizes, wear per sector, start-ups"),
         ("story", _story, "one sentence for every record"),
+        ("audit", _audit, "who did what, when and why: the audit trail of all batches, or of one"),
         ("vault", _vault, "what a vault image holds: names and sizes, never values"),
     ):
         one = what.add_parser(name, help=text, description=text)
@@ -42,6 +43,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         one.add_argument("--language", choices=("zh", "en"), default="en")
         if name == "dump":
             one.add_argument("--records", action="store_true", help="records, torn ones too")
+        if name == "audit":
+            one.add_argument("--batch", type=int, help="only while this batch was open")
         one.set_defaults(run=run)
 
 
@@ -197,6 +200,18 @@ def _story(args: argparse.Namespace) -> int:
             print(f"{row['time'] or ' ' * 19}  {row['sentence']}")
         return 0
     _emit(rows, _STORY_COLUMNS, args.format)
+    return 0
+
+
+def _audit(args: argparse.Namespace) -> int:
+    acts = trail.trail(decode(_read(args.image)), args.language)
+    rows = [{**vars(act), "time": act.time.isoformat(" ")} for act in acts
+            if args.batch in (None, act.batch)]
+    if args.format == "text":
+        for row in rows:
+            row["batch"] = f"{row['batch']:06d}"
+            row["trace"] = f"{row['trace']:06d}" if row["trace"] else ""
+    _emit(rows, trail.COLUMNS, args.format)
     return 0
 
 

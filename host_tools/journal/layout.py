@@ -286,7 +286,8 @@ def take_apart(data: bytes, number: int, end: int = SECTOR) -> Sector:
         _stretch(sector, data, at, stop, head.sequence, incarnation)
         if i < len(stretches) - 1:
             void = stretches[i + 1]
-            _void(sector, data, stop, void[0], head.sequence, incarnation)
+            # The byte before a RESUME is its own.
+            _void(sector, data, stop, void[0] - 1, head.sequence, incarnation)
     return sector
 
 

@@ -39,6 +39,29 @@ def started(bench: Bench, amount: int, pan: str = CARD) -> None:
     enter(bench, str(amount))
 
 
+def pick(bench: Bench, label: str) -> None:
+    """Choose the entry ``label`` of the menu that is open, wherever in it it stands."""
+    for _ in range(14):
+        for row in bench.screen()[1:]:
+            at = row.find(label)
+            if at > 0 and row[at - 1].isdigit() and not row[at + len(label):].strip():
+                bench.press(row[at - 1])
+                return
+        bench.press("DOWN")
+    raise AssertionError(f"no {label}: {bench.screen()}")
+
+
+def accept_late(bench: Bench) -> None:
+    """The first open transaction: ask the host, and accept that it was approved there."""
+    bench.choose("未完成交易")
+    bench.press("ENTER", "ENTER")
+    pick(bench, "查询主机")
+    bench.wait_for("已入账")
+    bench.press("ENTER", "1")
+    bench.wait_for("交易成功")
+    bench.to_idle()
+
+
 def states(bench: Bench) -> list[tuple[str, str]]:
     """(kind, state) of every transaction in the journal."""
     return [(txn.kind, txn.state) for txn in bench.journal()]

@@ -40,7 +40,8 @@ def test_a_voided_sale_with_everything_about_it(make_bench, tmp_path):
     assert [m["mti"] for m in data["messages"]] == ["0200", "0210", "0200", "0210"]
     assert len(data["receipts"]) == 4 and "9.99" not in str(data["receipts"])
     assert sum(e["amount"] for e in host["entries"]) == 0 and host["entries"]
-    assert {"session", "access"} <= {note["kind"] for note in journal["audit"]}
+    assert {"session", "access", "void"} <= {act["kind"] for act in journal["audit"]}
+    assert {act["terminal"] for act in journal["audit"]} == {b.terminal}
     assert any(note["words"] == "reason 00 0" for note in journal["case"])
     text = page.read_text(encoding="utf-8")
     for wanted in ("终端与主机一致", "消费撤销", "632600000002", "receipt-04.png",
@@ -85,7 +86,7 @@ def test_an_upload_and_a_settlement_are_part_of_it(make_bench, tmp_path):
     assert [m["operation"] for m in data["messages"]] == ["sale", "sale", "upload", "upload"]
     assert data["journal"]["settlement"]["batch"] == sale.batch
     assert data["host"]["batch"]["ended"]
-    assert any("batch 000001 settled, verdict 2" in n["says"] for n in data["journal"]["audit"])
+    assert any("batch 000001 settled, verdict 2" in n["what"] for n in data["journal"]["audit"])
 
 
 def test_from_files_on_the_command_line(make_bench, tmp_path, capsys, monkeypatch):

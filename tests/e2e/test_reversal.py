@@ -10,6 +10,7 @@ from tests.e2e.kit import (
     SUPERVISOR,
     ended_well,
     enter,
+    pick,
     signed_on,
     spent,
     started,
@@ -306,18 +307,6 @@ def test_one_more_try_by_hand_unblocks(b):
     b.to_idle()
     stories.sale(b, 700)
     ended_well(b)
-
-
-def pick(b, label):
-    """Choose ``label`` in the menu that is open."""
-    for digit in "1234567890":
-        if f"{digit}{label}" in "\n".join(b.screen()):
-            b.press(digit)
-            return
-        if digit in "3690":
-            for _ in range(3):
-                b.press("DOWN")
-    raise AssertionError(f"no {label}: {b.screen()}")
 
 
 def test_the_supervisor_may_release_it_with_a_reason_after_the_slip(b):

@@ -4,6 +4,7 @@ import pytest
 
 from host_tools.bench import Bench, states, stories
 from host_tools.bench.bench import WrongUse
+from tests.e2e.kit import accept_late
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
@@ -110,14 +111,6 @@ def test_paper_out_prints_once_there_is_paper(make_bench):
 
 def test_late_approval_can_be_accepted(make_bench):
     b = make_bench(state="late-approval")
-    b.choose("未完成交易")
-    b.press("ENTER")
-    b.press("ENTER")  # what is known and safe, then the steps
-    b.press("1")  # ask the host
-    b.wait_for("已入账")
-    b.press("ENTER")
-    b.press("1")  # accept the late result
-    b.wait_for("交易成功")
-    b.to_idle()
+    accept_late(b)
     assert b.journal()[-1].state == "approved"
     assert b.host.ledger().balance("merchant") == 7700

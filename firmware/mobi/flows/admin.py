@@ -243,8 +243,9 @@ async def _hex(t, title, prompt):
 async def clear_journal(t):
     """Clear the journal (清除流水): only the administrator, only when nothing is open.
 
-    The numbers go on, the totals of the last batch stay for its slip, and that it was cleared is
-    the first record of the new audit trail, on paper and at the acquirer.
+    The numbers go on and the totals of the last batch stay for its slip. The audit trail goes with
+    the journal, so all of it is printed first; that it was cleared is the first record of the new
+    one, and the acquirer is told.
     """
     title = t.tr("clear_journal")
     if t.journal.count or t.journal.settlement_open:
@@ -253,6 +254,8 @@ async def clear_journal(t):
         raise Refused(t.tr("unfinished_before"))
     await session.password(t, title, ADMINISTRATOR, t.tr("administrator_password"))
     if not await t.ui.confirm(title, t.tr("clear_sure")):
+        return
+    if not await t.printing.slip(title, lambda: _audit_slip(t, _audit_notes(t))):
         return
     journal = t.journal
     batch, trace = journal.batch, journal.next_trace
@@ -286,12 +289,17 @@ async def audit_trail(t):
 
 def _newest_notes(t):
     found = []
+    for note in _audit_notes(t):
+        found.append(note)
+        if len(found) == _LAST_NOTES:
+            break
+    return found
+
+
+def _audit_notes(t):
     for note in t.journal.notes():
         if note[1] != audit.CASE:
-            found.append(note)
-            if len(found) == _LAST_NOTES:
-                break
-    return found
+            yield note
 
 
 def _note_rows(t, note):
