@@ -78,11 +78,11 @@ def _run(args: argparse.Namespace) -> int:
         greeting = ""
         if not args.no_page:
             page.start()
-            greeting = f"The same as a page: {page.url}"
+            greeting = f"page: {page.url}"
         if args.line_pty:
             view = live.view()
             port = view.status["line_port"] if view is not None else ""
-            greeting = f"The line is {port}, 115200 baud. {greeting}".rstrip()
+            greeting = f"line: {port} at 115200 baud  {greeting}".rstrip()
         Console(live, sys.stdout, greeting).run()
     except (NoMicroPython, NoSuchBoard, LineError, PortTaken, WrongUse) as error:
         raise UserError(str(error)) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import shutil
 import sys
@@ -33,6 +34,7 @@ FAULTS = (
     ("e", "lose the next reply"),
     ("w", "reply 75 s late"),
     ("b", "next sale: no funds (51)"),
+    ("m", "magic amounts: on / off"),
     ("p", "the power: off / on"),
     ("P", "cut it in the 3rd flash write"),
     ("o", "paper: out / in"),
@@ -40,13 +42,12 @@ FAULTS = (
 )
 HELP = (
     ("0-9 Enter", "keys of the terminal"),
-    ("Esc c", "取消 cancel"),
-    ("Backspace", "退格 back"),
-    ("x Delete", "清除 clear"),
-    ("arrows u d", "上下 up, down"),
+    ("Esc Bksp x", "取消 退格 清除"),
+    ("arrows u d", "上 下"),
     ("f v l r", "功能 撤销 末笔 退货"),
-    ("s", "swipe a card: choose it"),
     ("a", "log in and sign on"),
+    ("s", "swipe a card: choose it"),
+    ("q", "show a payment code 付款码"),
     (">", f"time: {', '.join(f'{times}x' for times in SPEEDS)}, stop"),
     ("?", "this help / the messages"),
     ("Ctrl-C", "end"),
@@ -54,6 +55,8 @@ HELP = (
 DIM, BOLD, INVERSE, RED, AMBER, PLAIN = (
     "\x1b[2m", "\x1b[1m", "\x1b[7m", "\x1b[31m", "\x1b[33m", "\x1b[0m",
 )
+
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def columns(text: str) -> int:
@@ -78,11 +81,14 @@ class Console:
     """Draws what a ``Live`` shows and turns typed characters into its commands."""
 
     def __init__(self, live: Live, out: TextIO, greeting: str = "") -> None:
+        """``greeting``: where else the terminal can be reached; it stays in the first row."""
         self.live = live
         self.out = out
-        self.note = greeting
-        self.showing = "help"  # "messages", "cards"
+        self.greeting = greeting
+        self.note = "Begin with a (log in and sign on), then s and Enter (swipe a card); ? for help"
+        self.showing = "help"  # "messages", "cards", or "paper" where there is room for one only
         self._drawn: list[str] = []
+        self._wide = True  # is there room for paper and help side by side?
         self._waiting: list[Future[None]] = []
 
     def run(self) -> None:
@@ -99,8 +105,8 @@ class Console:
     # -- without a terminal: a plain log ---------------------------------------------------------
 
     def _log(self) -> None:
-        if self.note:
-            print(self.note, file=self.out, flush=True)
+        if self.greeting:
+            print(self.greeting, file=self.out, flush=True)
         before: View | None = None
         while self.live.running:
             view = self.live.view(-1 if before is None else before.number, 1)
@@ -150,8 +156,14 @@ class Console:
             self._choose_card(typed)
         elif typed in KEYS:
             self._send("press", key=KEYS[typed])
+            if self.showing == "help":
+                self.showing = "paper"
         elif typed == "s":
             self.showing = "cards"
+        elif typed == "q":
+            self._send("pay_by_code", card=TEST_CARDS[0].name)
+        elif typed == "m":
+            self._send("amounts", on=not status["amounts"])
         elif typed == "a":
             self._send("sign_on")
         elif typed == "k":
@@ -175,12 +187,13 @@ class Console:
             now = speeds.index(status["speed"]) if status["speed"] in speeds else 0
             self._send("speed", times=speeds[(now + 1) % len(speeds)])
         elif typed == "?":
-            self.showing = "messages" if self.showing == "help" else "help"
+            order = ["help", "messages"] if self._wide else ["help", "messages", "paper"]
+            now = order.index(self.showing) if self.showing in order else 0
+            self.showing = order[(now + 1) % len(order)]
         elif typed == "\x03":
             raise KeyboardInterrupt
         else:
             self.note = f"{typed!r} is no key here; ? shows the keys"
-            self.showing = "help"
 
     def _choose_card(self, typed: str) -> None:
         self.showing = "help"
@@ -220,24 +233,27 @@ class Console:
     def lines(self, view: View, width: int, height: int) -> list[str]:
         """The whole view as at most ``height`` rows of text with colours."""
         status = view.status
-        head = f"{BOLD}Mobi 末笔{PLAIN}  {status['now'].replace('T', ' ')}  {_speed(status)}"
+        now = status["now"].replace("T", " ")
+        head = f"{BOLD}Mobi 末笔{PLAIN}  {now}  {AMBER}{_speed(status)}{PLAIN}"
+        space = width - 3 - columns(COLOURS.sub("", head))
+        if self.greeting and space > 20:
+            head += f"  {DIM}{fit(self.greeting, space).rstrip()}{PLAIN}"
         note = f"{AMBER}{fit(self.note, width - 1).rstrip()}{PLAIN}" if self.note else ""
         room = max(8, height - 3)
         left = self._left(view)
         paper = _paper(view, room)
-        wide = width >= LEFT + PAPER + 4 + 36
-        right = self._right(view, room, width - LEFT - PAPER - 5) if wide else []
+        right: list[str] = []
+        self._wide = width >= LEFT + PAPER + 4 + 36
+        if self._wide:
+            right = self._right(view, room, width - LEFT - PAPER - 5)
+        elif self.showing != "paper":
+            paper = self._right(view, room, width - LEFT - 1)
         rows = [head, note]
         for at in range(max(len(left), len(paper), len(right))):
             row = left[at] if at < len(left) else ("", 0)
             line = row[0] + " " * (LEFT - row[1])
             line += paper[at] if at < len(paper) else " " * (PAPER + 2)
-            if wide:
-                line += "  " + (right[at] if at < len(right) else "")
-            rows.append(line)
-        if not wide:
-            below = self._right(view, max(3, height - len(rows) - 1), width - 2)
-            rows += ["", *below]
+            rows.append(line + ("  " + right[at] if at < len(right) else ""))
         return rows[:height]
 
     def _left(self, view: View) -> list[tuple[str, int]]:
@@ -268,6 +284,8 @@ class Console:
         ]
         if status["power_cut_in"] is not None:
             box.append(_short(f"cut in {status['power_cut_in']} flash operations", AMBER))
+        if status["amounts"]:
+            box.append(_short("magic amounts are on", AMBER))
         box += [_short(text, AMBER) for text in [*status["armed"], *status["rules"]][:5]]
         box += [_short(text, RED) for text in status["events"][-2:]]
         box += [("", 0)]
@@ -289,6 +307,7 @@ class Console:
             for entry in view.trace[-room:]:
                 rows.append(fit(str(entry), width).rstrip())
             return rows or ["no messages yet"]
+        # The keys and faults, and below them as many messages as there is room for.
         rows = [f"{BOLD}Keys{PLAIN}", *(_pair(key, text, 11, width) for key, text in HELP), "",
                 f"{BOLD}Faults{PLAIN}", *(_pair(key, text, 2, width) for key, text in FAULTS), "",
                 f"{BOLD}Messages{PLAIN}"]
@@ -310,9 +329,9 @@ def _pair(key: str, text: str, space: int, width: int) -> str:
 
 def _speed(status: dict[str, Any]) -> str:
     if status["real_time"]:
-        return f"{AMBER}line: {status['line_port']}{PLAIN}"
+        return f"line: {status['line_port']}"
     if status["speed"] == 0:
-        return f"{AMBER}time stands still: > lets it go on{PLAIN}"
+        return "time stands still: > lets it go on"
     return f"{status['speed']}x" if status["speed"] != 1 else ""
 
 

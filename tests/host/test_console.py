@@ -48,6 +48,14 @@ def wait(live, text, console=None):
     raise AssertionError(f"never {text}")
 
 
+def until(live, name, value):
+    for _ in range(100):
+        if live.view().status[name] == value:
+            return
+        live.view(live.view().number, 1)
+    raise AssertionError(f"{name} is never {value}")
+
+
 def test_wide_characters_take_two_columns():
     assert columns("末笔 Mobi") == 9
     assert fit("末笔撤销", 5) == "末笔 " and columns(fit("末笔", 5)) == 5
@@ -76,9 +84,7 @@ def test_keys_cards_and_faults_reach_the_bench(console, live):
     console.do("\x1b")
     wait(live, "请刷卡")
     console.do("k")
-    for _ in range(100):
-        if live.view(live.view().number, 1).status["line_cut"]:
-            break
+    until(live, "line_cut", True)
     text = "\n".join(shown(console, live))
     assert "CUT" in text
     console.do("k")
@@ -86,8 +92,37 @@ def test_keys_cards_and_faults_reach_the_bench(console, live):
     assert "no key" in console.note
     console.do("?")
     assert any("0810 sign-on" in line for line in shown(console, live))
+    console.do("?")
+    console.do("q")
+    wait(live, "付款码")
+    console.do("\x1b")
+    wait(live, "请刷卡")
+    console.do("m")
+    until(live, "amounts", True)
+    assert any("magic amounts are on" in line for line in shown(console, live))
+    console.do("m")
+    until(live, "amounts", False)
     console.do("f")
     wait(live, "管理")
+
+
+def test_where_there_is_room_for_one_it_is_help_or_paper(console, live):
+    def second():
+        return "\n".join(shown(console, live, 80, 24))
+
+    assert "Ctrl-C" in second() and "tear the paper off" in second()
+    console.do("9")
+    assert "Ctrl-C" not in second()
+    console.do("?")
+    console.do("?")
+    assert "0810 sign-on" in second()
+    console.do("\x7f")
+
+
+def test_where_else_the_terminal_is_stays_in_the_first_row(live):
+    console = Console(live, sys.stdout, "page: http://127.0.0.1:1/")
+    console.do("Z")
+    assert "page: http://127.0.0.1:1/" in shown(console, live)[0]
 
 
 def test_the_view_fits_every_size_and_its_columns_stand_straight(console, live):
