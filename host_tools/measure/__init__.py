@@ -1,1 +1,1 @@
-"""Measurements behind `make bench`: each module offers measure() and DESCRIPTIONS."""
+"""Measurements behind `make bench`: what each module offers is the ``Part`` of report.py."""

@@ -29,12 +29,13 @@ from host_tools.acquirer.server import Server
 DESCRIPTIONS = {
     "host.transactions_per_s_1": "answered per second with 1 terminal, books in an SQLite file",
     "host.transactions_per_s_10": "the same with 10 terminals at once",
-    "host.transactions_per_s_100": "the same with 100 terminals at once; goal 1000",
-    "host.transactions_per_s": "the same as with 100 terminals; goal 1000",
+    "host.transactions_per_s_100": "the same with 100 terminals at once",
+    "host.transactions_per_s": "the same as with 100 terminals",
     "host.answer_ms_p50_1": "request begun to answer read, 1 terminal, median",
     "host.answer_ms_p99_100": "request begun to answer read, 100 terminals, 99th percentile",
     "host.group_commit_gain": "100 terminals: rate with one commit per group / one per request",
 }
+GOALS = {"host.transactions_per_s": ">= 1000"}
 
 SECONDS = 3.0
 RESEND_S = 1.0  # a host that got no processor for half a second stays silent by its rules

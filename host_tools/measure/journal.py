@@ -36,7 +36,7 @@ _COMPARED = {
     "cpu_us_without_driver_mean": "the store's own CPU time of a commit, mean, us",
     "sent_amplification": "bytes sent to the chip, blank ones too / payload",
 }
-_BASELINES = {
+BASELINES = {
     "littlefs_append": "one file on littlefs, appended and flushed",
     "littlefs_rename": "a file per transaction on littlefs, temporary file and rename",
     "two_slots": "two raw sectors that take turns, remembers one transaction",
@@ -71,10 +71,34 @@ DESCRIPTIONS = {
     **{f"journal.{name}": f"{text} (64 KiB)" for name, text in _COMPARED.items()},
     **{
         f"journal.{store}.{name}": f"{text}; {what}"
-        for store, what in _BASELINES.items()
+        for store, what in BASELINES.items()
         for name, text in _COMPARED.items()
     },
     **_ONLY_OURS,
+}
+GOALS = {
+    "journal.write_amplification": "<= 1.15",
+    "journal.pages_per_commit_p50": "<= 1",
+    "journal.pages_per_commit_max": "<= 2",
+    "journal.erases_per_1000_sales": "<= 72",
+    "journal.erases_in_payment_path": "<= 0",
+    "journal.commit_ms_typ_p50": "<= 0.45",
+    "journal.commit_ms_typ_p99": "<= 0.9",
+    "journal.commit_ms_worst": "<= 6.5",
+    "journal.cpu_us_per_commit_p50": "<= 120",
+    "journal.cpu_vs_littlefs_append": "<= 0.2",
+    "journal.wear_spread": "<= 1.3",
+    "journal.capacity_sales_64k": ">= 220",
+    "journal.mount_bytes_read_64k": "<= 12288",
+    "journal.mount_bytes_read_1m": "<= 40960",
+    "journal.mount_ms_64k": "<= 5",
+    "journal.mount_ms_1m": "<= 12",
+    "journal.find_trace_us": "<= 500",
+    "journal.find_trace_ratio": "<= 2",
+    "journal.find_last_voidable_us": "<= 50",
+    "journal.find_last_voidable_ratio": "<= 2",
+    "journal.ram_bytes_64k": "<= 4096",
+    "journal.ram_bytes_1m": "<= 8192",
 }
 
 
