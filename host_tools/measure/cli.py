@@ -27,8 +27,8 @@ machine and in every run: buses, flash chip and line take what their data sheets
 processor are this machine's: do not compare them between machines, and let nothing else run
 meanwhile. Ratios are taken between two things measured in the same run, and move little.
 
-A goal that is missed is named at the end of the table; the exit code stays 0, because a busy machine
-misses the goals of processor time. Goals that do not depend on the machine are tests as well.
+A goal that is missed is named at the end of the table; the exit code stays 0, because a busy
+machine misses the goals of processor time. Goals that do not depend on the machine are tests as well.
 
 This page is written by `mobi bench --describe > docs/benchmarks.md`.
 """
