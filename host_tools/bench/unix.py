@@ -67,8 +67,14 @@ class UnixBoard:
 
     # -- power -----------------------------------------------------------------------------
 
-    def power_on(self, script: str = "firmware/main.py", *args: str) -> None:
-        """Start the process; nothing has run yet when this returns."""
+    def power_on(
+        self, script: str = "firmware/main.py", *args: str, console: int | None = None
+    ) -> None:
+        """Start the process; nothing has run yet when this returns.
+
+        ``console``: a terminal's file descriptor; MicroPython's prompt is there instead of a
+        running ``script``.
+        """
         if self.powered:
             return
         ours, theirs = socket.socketpair()
@@ -77,14 +83,17 @@ class UnixBoard:
             MICROPYPATH=f"{ROOT}/boards/unix:{ROOT}/firmware:.frozen",
             MOBI_BUS=str(theirs.fileno()),
         )
+        program = [str(ROOT / script), *args] if console is None else []
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [micropython.find(), "-X", f"heapsize={self.heap}", str(ROOT / script), *args],
-                env=env, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, cwd=ROOT,
+                [micropython.find(), "-X", f"heapsize={self.heap}", *program],
+                env=env, pass_fds=[theirs.fileno()], cwd=ROOT,
+                stdin=subprocess.DEVNULL if console is None else console,
+                stdout=log if console is None else console,
+                stderr=log if console is None else console,
             )
         theirs.close()
-        ours.settimeout(_HANGS_S)
+        ours.settimeout(_HANGS_S if console is None else None)  # a person may think
         self._socket = ours
         self.powered = True
         self._asleep = False

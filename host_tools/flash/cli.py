@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import calendar
+import contextlib
 import getpass
 import hashlib
 import json
@@ -140,20 +141,30 @@ def _work(args: argparse.Namespace, options: dict[str, Any]) -> int:
         if identity.version is None:
             raise UserError("there is no Mobi on this board; mobi flash puts it there")
         terminal.enter_service()
-        board = terminal.open_board()
-        _say(f"self-test good: {board['board']}, serial number {board['serial']}")
-        if not args.stock and not args.no_image:
-            _verify_image(terminal, args.image)
-        state = terminal.state()
-        _say(_describe(state))
-        if args.wipe_journal:
-            _wipe(terminal, state, options, args.backup)
-            state = terminal.state()
-        if options or args.wipe_journal:
-            _provision(terminal, identity, state, options)
-        terminal.restart()
+        try:
+            _serve(args, terminal, identity, options)
+        finally:
+            with contextlib.suppress(ConsoleError):
+                terminal.restart()
     _say("the terminal has been started")
     return 0
+
+
+def _serve(
+    args: argparse.Namespace, terminal: RemoteTerminal, identity: Identity, options: dict[str, Any]
+) -> None:
+    # On the service console: look, verify, and change what was asked for.
+    board = terminal.open_board()
+    _say(f"self-test good: {board['board']}, serial number {board['serial']}")
+    if not args.stock and not args.no_image:
+        _verify_image(terminal, args.image)
+    state = terminal.state()
+    _say(_describe(state))
+    if args.wipe_journal:
+        _wipe(terminal, state, options, args.backup)
+        state = terminal.state()
+    if options or args.wipe_journal:
+        _provision(terminal, identity, state, options)
 
 
 def _only_port(args: argparse.Namespace) -> str | None:

@@ -41,6 +41,7 @@ class Console:
         self.port = port
         self.patience = patience
         self._serial: serial.Serial | None = None
+        self._came = bytearray()  # and has not been looked at
 
     def __enter__(self) -> Console:
         self.open()
@@ -85,6 +86,7 @@ class Console:
         # A board that has just begun to listen may have missed the first keys.
         end = time.monotonic() + self.patience
         while time.monotonic() < end:
+            self._came.clear()
             self._write(b"\r" + _CTRL_C + _CTRL_C)
             self._write(b"\r" + _CTRL_A)
             if self._until(_READY, min(2.0, self.patience)) is not None:
@@ -129,18 +131,22 @@ class Console:
 
     def _until(self, end: bytes, wait_s: float) -> bytes | None:
         # What comes before ``end``; None when nothing more comes for ``wait_s``.
-        data = bytearray()
         silent_at = time.monotonic() + wait_s
+        looked = 0
         while True:
+            at = self._came.find(end, max(0, looked - len(end) + 1))
+            if at >= 0:
+                data = bytes(self._came[:at])
+                del self._came[: at + len(end)]
+                return data
+            looked = len(self._came)
             try:
                 assert self._serial is not None
-                more = self._serial.read(1)
+                more = self._serial.read(max(1, self._serial.in_waiting))
             except (OSError, serial.SerialException) as error:
                 raise ConsoleError(f"{self.port} went away: {error}") from error
             if more:
-                data += more
+                self._came += more
                 silent_at = time.monotonic() + wait_s
-                if data.endswith(end):
-                    return bytes(data[: -len(end)])
             elif time.monotonic() > silent_at:
                 return None
