@@ -137,6 +137,9 @@ class UnixBoard:
             if self.powered and not self._asleep:
                 self._serve()
                 continue
+            if self._waiting and self.powered and not self.halted:
+                self._resume()  # it came while the terminal was busy
+                continue
             if stop is not None and stop():
                 return
             wake_at = self.next_wake_at()
@@ -145,9 +148,7 @@ class UnixBoard:
                 self.rig.watchdog_bit()
                 self.power_off()
                 self.power_on()
-            elif self.powered and not self.halted and (
-                self._waiting or self.kernel.now_us >= wake_at
-            ):
+            elif self.powered and not self.halted and self.kernel.now_us >= wake_at:
                 self._resume()
             elif self.kernel.now_us >= until_us:
                 return
