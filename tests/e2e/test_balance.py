@@ -43,6 +43,14 @@ def test_without_an_answer_nothing_is_open(b):
     ended_well(b)
 
 
+def test_a_balance_of_another_trace_is_not_shown(b):
+    b.host.rule("balance", wrong_field=(11, "999999"))
+    asked(b)
+    b.wait_for("应答与请求不符")
+    assert "F11:000002<>999999" in "".join(b.read()).replace(" ", "")
+    assert not b.shows("10,000.00") and states(b) == [("balance", "absent")]
+
+
 def test_a_wrong_pin_may_be_tried_again(b):
     asked(b, "111111")
     b.wait_for("密码错")

@@ -47,7 +47,8 @@ def test_prompts_come_in_the_order_of_the_trade(b):
     assert b.shows("退货金额")
     enter(b, "2000")
     assert b.shows("20.00")
-    b.press("CANCEL")  # edit it
+    assert b.shows("取消修改")
+    b.press("CANCEL")
     assert b.shows("退货金额") and b.shows("20.00")
     b.press("CLEAR")
     enter(b, "1500")
@@ -210,3 +211,51 @@ def test_a_refund_without_answer_is_unknown_and_never_repeated_blindly(b):
     stories.sale(b, 700)  # no reversal is sent for it
     assert states(b)[-2:] == [("refund", "unknown"), ("sale", "approved")]
     assert not [e for e in b.trace() if "reversal" in e.operation]
+
+
+@pytest.mark.parametrize(("rule", "field"), [
+    ({"wrong_mac": True}, "MAC wrong"),
+    ({"wrong_field": (4, "000000000999")}, "F4: 1000 <> 999"),
+    ({"wrong_field": (41, "00000009")}, "F41: 00000001 <> 00000009"),
+    ({"wrong_field": (39, "10")}, "F39: 00 <> 10"),
+], ids=str)
+def test_after_a_reply_that_cannot_be_trusted_it_is_unknown_too(b, rule, field):
+    sale = stories.sale(b, 5000)
+    b.host.rule("refund", **rule)
+    stories.refund(b, sale.rrn, today(b), 1000, wait=False)
+    b.wait_for("勿重做")
+    assert field.replace(" ", "") in "".join(b.read()).replace(" ", "")
+    b.clock.advance(200)
+    assert states(b)[-1] == ("refund", "unknown")
+    b.sign_on()
+    stories.sale(b, 700)
+    assert not [e for e in b.trace() if "reversal" in e.operation]
+
+
+def test_a_sale_whose_refund_is_unknown_is_not_voided(b):
+    # The money may be back already: nobody is paid twice.
+    sale = stories.sale(b, 5000)
+    b.line.drop_next("reply")
+    stories.refund(b, sale.rrn, today(b), 5000, wait=False)
+    b.clock.advance(62)
+    b.to_idle()
+    before = snapshot(b)
+    b.press("VOID")
+    enter(b, SUPERVISOR)
+    enter(b, str(sale.trace))
+    assert b.shows("结果未知,请先处理") and b.shows(f"{b.journal()[-1].trace:06d}")
+    b.to_idle()
+    assert snapshot(b) == before
+
+
+def test_refunds_and_voids_are_not_refunded(b):
+    sale = stories.sale(b, 5000)
+    refund = stories.refund(b, sale.rrn, today(b), 1000)
+    stories.sale(b, 700)
+    void = stories.void_last(b)
+    for txn in (refund, void):
+        stories.refund(b, txn.rrn, today(b), 500, wait=False)
+        b.wait_for("原交易无效")
+        b.to_idle()
+    assert spent(b) == 4000
+    ended_well(b)

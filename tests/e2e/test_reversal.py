@@ -169,6 +169,29 @@ def test_a_void_without_answer_is_reversed_and_the_sale_stands_again(b):
     ended_well(b)
 
 
+@pytest.mark.parametrize(("rule", "reason", "field"), [
+    ({"no_mac": True}, "A0", "MAC missing"),
+    ({"wrong_field": (4, "000000000499")}, "06", "F4: 500 <> 499"),
+    ({"wrong_field": (39, "10")}, "06", "F39: 00 <> 10"),  # half a void is none
+], ids=str)
+def test_the_reply_to_a_void_is_checked_like_that_to_a_sale(b, rule, reason, field):
+    stories.sale(b, 500)
+    b.host.rule("void", **rule)
+    b.press("LAST")
+    enter(b, SUPERVISOR)
+    stories.void_goes_on(b)
+    b.wait_for("将自动冲正")
+    assert field.replace(" ", "") in "".join(b.read()).replace(" ", "")
+    b.to_idle() if reason != "A0" else b.wait_for("按任意键签到", timeout=300)
+    if reason == "A0":
+        b.sign_on()
+    stories.sale(b, 700)
+    assert [e.fields["39"] for e in reversals(b)] == [reason]
+    assert states(b) == [("sale", "approved"), ("void", "reversed"), ("sale", "approved")]
+    assert spent(b) == 1200
+    ended_well(b)
+
+
 def test_a_partly_approved_sale_is_reversed_in_whole(b):
     b.host.rule("sale", partial=300, drop=True)
     stories.sale(b, 500, wait=False)

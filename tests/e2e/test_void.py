@@ -76,6 +76,26 @@ def test_void_last_never_steps_back_to_an_older_sale(b):
     assert snapshot(b) == before
 
 
+def test_void_last_says_that_a_newer_sale_is_open(b):
+    # The sale that got no answer is what the operator means; it is reversed, not voided.
+    older = stories.sale(b, 100)
+    b.line.drop_next("reply")
+    stories.sale(b, 200, wait=False)
+    b.clock.advance(62)
+    b.to_idle()
+    newer = b.journal()[-1]
+    b.press("LAST")
+    enter(b, SUPERVISOR)
+    assert b.shows(f"{newer.trace:06d} 待冲正") and b.shows("先冲正它,再撤销")
+    assert b.shows(f"消费 {older.trace:06d}")
+    stories.void_goes_on(b)
+    b.wait_for("交易成功")
+    b.to_idle()
+    assert states(b) == [("sale", "voided"), ("sale", "reversed"), ("void", "approved")]
+    assert spent(b) == 0
+    ended_well(b)
+
+
 def test_void_last_with_nothing_there(b):
     b.press("LAST")
     assert b.shows("无可撤销交易")

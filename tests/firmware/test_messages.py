@@ -420,10 +420,11 @@ def test_partial_approval_of_a_sale_only():
     for amount in ("000000012346", "000000000000"):
         data = reply_to(composer, "sale", sample(), code="10", f4=amount)
         assert rejected(composer.read, "sale", sample(), data) == 4
-    # For a void it is no approval: the code is handed on as the refusal it is.
-    txn = sample(tx.VOID)
-    data = reply_to(composer, "void", txn, code="10", f4="000000010000")
-    assert composer.read("void", txn, data).code == "10" and txn.approved_amount is None
+    # Of anything else it is neither done nor refused: a void is reversed, a refund is unknown.
+    for name, kind in (("void", tx.VOID), ("refund", tx.REFUND), ("balance", tx.BALANCE)):
+        txn = sample(kind)
+        data = reply_to(composer, name, txn, code="10", f4="000000010000")
+        assert rejected(composer.read, name, txn, data) == 39 and txn.code == ""
 
 
 def test_replies_about_a_transaction_do_not_overwrite_it():

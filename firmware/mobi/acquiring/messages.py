@@ -264,6 +264,8 @@ class Composer:
         if not flags & _NO_CODE and len(code) != 2:
             raise Rejected(39, "..", code)
         approved = codes.is_approved(code, txn.kind if flags & _OUTCOME else 0)
+        if flags & _OUTCOME and not approved and codes.is_approved(code):
+            raise Rejected(39, "00", code)  # in part: neither done nor refused, unless it is a sale
         amount = _number(message, 4)
         if approved and flags & _MAC and 4 in row[6]:
             _check_amount(txn.amount, amount, code)

@@ -80,6 +80,15 @@ def may_void(t, txn):
         raise Refused(t.tr(reason))
     if too_late(t, txn):
         raise Refused(t.tr("void_too_late") % dates.text(void_until(t, txn))[11:])
+    no_open_refund(t, txn.rrn)
+
+
+def no_open_refund(t, rrn):
+    """``Refused`` while the outcome of a refund of that sale is unknown: the money may have gone
+    back already."""
+    for txn in t.journal.unfinished():
+        if txn.kind == tx.REFUND and txn.original_rrn == rrn:
+            raise Refused(t.tr("refund_still_unknown") % txn.trace)
 
 
 def void_until(t, txn):

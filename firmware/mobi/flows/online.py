@@ -172,9 +172,6 @@ async def reverse(t, title, txn, tries):
             t.session.distrust()
             cases.tried(t, txn, codes.BAD_MAC)
         except (LinkError, Rejected, BadMessage) as error:
-            if isinstance(error, LinkError) and error.reason == DOWN:
-                txn.attempts -= 1  # it never left
-                raise refused_by(t, codes.LINE_DOWN)
             t.fault("reversal", error)
             cases.tried(t, txn, codes.of_error(error))
         else:

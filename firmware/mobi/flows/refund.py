@@ -42,7 +42,8 @@ async def _refund(t, title, by_code):
         await sale.approved(t, title, txn)
         await reasons.ask(t, txn, reasons.REFUND)
     elif txn.state == tx.UNKNOWN:
-        await t.tell_code(title, codes.REFUND_UNKNOWN, txn.kind)
+        # A reply that could not be trusted is told with what differed.
+        await t.tell_code(title, txn.code if t.last_fault else codes.REFUND_UNKNOWN, txn.kind)
         await advice.unfinished(t, txn)
     else:
         await t.tell_code(title, txn.code, txn.kind)
@@ -58,14 +59,14 @@ async def _amount(t, title, txn, original):
             continue
         if original is not None:
             guards.may_refund(t, original, txn.amount)
-        rows = (t.tr("refund_amount"), "RMB " + money(txn.amount), t.tr("enter_continues"))
+        rows = (t.tr("refund_amount"), "RMB " + money(txn.amount), t.tr("enter_or_edit"))
         if await t.ui.confirm(title, rows):
             return
 
 
 def _original(t, txn):
     # The sale, when this terminal still has it. Another terminal's may be refunded here, too.
-    _refuse_blind_repeat(t, txn)
+    guards.no_open_refund(t, txn.original_rrn)  # never sent again blindly
     original = t.journal.find_rrn(txn.original_rrn)
     if original is not None:
         if original.by_code != txn.by_code:
@@ -83,10 +84,3 @@ async def _date(t, title):
         if 1 <= month <= 12 and 1 <= day <= (29 if month == 2 else 30 + (month + month // 8) % 2):
             return text
         await t.ui.message(title, t.tr("no_such_date"), beep=True)
-
-
-def _refuse_blind_repeat(t, txn):
-    # Rule 5: a refund whose outcome is unknown is not sent again; first find out.
-    for other in t.journal.unfinished():
-        if other.kind == tx.REFUND and other.original_rrn == txn.original_rrn:
-            raise Refused(t.tr("refund_still_unknown") % other.trace)

@@ -67,7 +67,7 @@ async def _void(t, title, original, supervisor, correcting=False):
     """Void ``original``. When it was done and ``correcting``: the track of the card, or ""."""
     guards.may_void(t, original)
     # S60, S76: a second look at exactly what is going to be undone.
-    if not await t.ui.confirm(title, describe(t, original)):
+    if not await t.ui.confirm(title, _first(t) + describe(t, original)):
         return None
     txn = _request(original)
     txn.supervisor = supervisor
@@ -122,6 +122,15 @@ def _request(original):
     txn.masked_pan = original.masked_pan
     txn.entry = "032" if original.by_code else "012"
     return txn
+
+
+def _first(t):
+    # S70: what goes out before the void does. Rows, so that nobody voids an older sale unawares
+    # when it is the newest one that got no answer.
+    for txn in t.journal.unfinished():
+        if txn.state == tx.REVERSAL_DUE:
+            return ("%06d %s" % (txn.trace, t.state_text(txn)), t.tr("reverse_then_void"))
+    return ()
 
 
 def describe(t, txn):
