@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from host_tools.acquirer.cards import TEST_CARDS
 from host_tools.bench import Bench, invariants, stories
+from mobi.ui import strings
 
 CARD = stories.CARD
 PIN = stories.PIN
@@ -39,6 +40,11 @@ def started(bench: Bench, amount: int, pan: str = CARD) -> None:
     enter(bench, str(amount))
 
 
+def word(bench: Bench, name: str) -> str:
+    """The text with the id ``name`` in the language of the bench, up to its first value."""
+    return strings.lookup(name, int(bench.language == "en")).partition("%")[0].rstrip()
+
+
 def pick(bench: Bench, label: str) -> None:
     """Choose the entry ``label`` of the menu that is open, wherever in it it stands."""
     for _ in range(14):
@@ -49,6 +55,14 @@ def pick(bench: Bench, label: str) -> None:
                 return
         bench.press("DOWN")
     raise AssertionError(f"no {label}: {bench.screen()}")
+
+
+def forms(pan: str) -> list[bytes]:
+    """A card number, or most of it, in the shapes it could lie on flash in."""
+    padded = pan + "0" * (len(pan) % 2)
+    shifted = "0" + pan + "0" * (1 - len(pan) % 2)
+    return [pan[:12].encode(), pan[4:].encode(), bytes.fromhex(padded)[:8],
+            bytes.fromhex(padded)[2:9], bytes.fromhex(shifted)[1:9]]
 
 
 def accept_late(bench: Bench) -> None:

@@ -7,6 +7,7 @@ from host_tools.bench import stories, wiring
 from host_tools.journal import decode
 from tests.e2e import desk
 from tests.e2e.desk import key_in, log_in
+from tests.e2e.kit import forms
 
 CARD = stories.CARD
 
@@ -337,14 +338,6 @@ def test_reprints_after_settlement(b):
 
 
 # -- card numbers at rest --------------------------------------------------------------------------
-
-
-def forms(pan):
-    """A card number, or most of it, in the shapes it could lie on flash in."""
-    padded = pan + "0" * (len(pan) % 2)
-    shifted = "0" + pan + "0" * (1 - len(pan) % 2)
-    return [pan[:12].encode(), pan[4:].encode(), bytes.fromhex(padded)[:8],
-            bytes.fromhex(padded)[2:9], bytes.fromhex(shifted)[1:9]]
 
 
 def images(b):
