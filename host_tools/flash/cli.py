@@ -45,7 +45,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     what.add_argument("--no-image", action="store_true", help="leave the firmware as it is")
     what.add_argument(
         "--stock", metavar="BOARD", help="copy .mpy files to a board with stock MicroPython "
-        + "instead; BOARD: a folder of boards/ such as stock or esp32",
+        + "instead; BOARD: a folder of boards/, such as esp32",
     )
     what.add_argument(
         "--provision", type=Path, metavar="FILE", help="parameters as JSON; see --example"
@@ -177,18 +177,17 @@ def _only_port(args: argparse.Namespace) -> str | None:
 
 
 def _deploy(args: argparse.Namespace, port: str | None) -> None:
+    modules = ROOT / "boards" / args.stock / "modules"
+    if not (modules / "board.py").exists():
+        found = sorted(p.parents[1].name for p in (ROOT / "boards").glob("*/modules/board.py"))
+        raise UserError(f"there is no boards/{args.stock}; there are {', '.join(found)}")
     if port is None:
         raise UserError("a stock board is reached over its console: --port")
-    folder = ROOT / "boards" / args.stock
-    modules = folder / "modules" if (folder / "modules").is_dir() else folder
-    if not (modules / "board.py").exists():
-        names = sorted(p.parent.name for p in (ROOT / "boards").glob("*/board.py"))
-        raise UserError(f"there is no boards/{args.stock}; there are {', '.join(names)}")
     with Console(port, args.patience) as console:
         identity = RemoteTerminal(console).identify()
     deploy.check(identity)
     with tempfile.TemporaryDirectory(prefix="mobi-mpy-") as temporary:
-        size = deploy.compile_to(Path(temporary), modules)
+        size = deploy.compile_to(Path(temporary), modules, deploy.processor(identity))
         _say(f"{size:,} bytes of .mpy for {identity.machine}")
         deploy.copy(Path(temporary), port, args.target, _say)
 

