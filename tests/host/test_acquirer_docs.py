@@ -66,7 +66,7 @@ def test_the_python_examples_run():
 
 
 def test_the_configuration_example_loads(tmp_path):
-    pytest.importorskip("tomllib")
+    pytest.importorskip("tomllib", reason="tomllib came with Python 3.11")
     (example,) = blocks("toml")
     path = tmp_path / "host.toml"
     path.write_text(example, encoding="utf-8")
