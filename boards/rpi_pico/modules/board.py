@@ -108,6 +108,7 @@ class Board:
         if self.terminal is not None:
             for pair in self.terminal.measurements().items():
                 print("@measure %s=%s" % pair)
+            self.terminal.loop.longest_turn_us = 0  # the longest since the last time
         micropython.mem_info()
         print("@measured")
 
