@@ -149,13 +149,39 @@ def seed_of(sequence: int, incarnation: int) -> int:
     return crc32(struct.pack("<II", sequence, incarnation))
 
 
+def _is_head(data: bytes | bytearray) -> bool:
+    a = data[4]
+    return (
+        data[:3] == MAGIC
+        and data[3] == VERSION
+        and 45 <= a <= 64
+        and data[5] >= 4
+        and crc32(data[: a - 4]) == int.from_bytes(data[a - 4 : a], "little")
+    )
+
+
+def _mend(data: bytes) -> bytes | None:
+    # One wrong bit in the first part of a head can be told by its CRC.
+    if sum(x != y for x, y in zip(data[:4], (*MAGIC, VERSION), strict=True)) > 1:
+        return None
+    tried = bytearray(data)
+    for at in range(64):
+        for bit in range(8):
+            tried[at] ^= 1 << bit
+            if _is_head(tried):
+                return bytes(tried)
+            tried[at] ^= 1 << bit
+    return None
+
+
 def read_head(data: bytes, number: int) -> Head | None:
     """The head of a sector; None when there is none."""
-    if data[:3] != MAGIC or data[3] != VERSION:
-        return None
+    if not _is_head(data):
+        mended = _mend(data)
+        if mended is None:
+            return None
+        data = mended
     a, b = data[4], data[5]
-    if not 45 <= a <= 64 or crc32(data[: a - 4]) != int.from_bytes(data[a - 4 : a], "little"):
-        return None
     flags, count = data[6], data[7]
     sequence, incarnation = struct.unpack_from("<II", data, 8)
     distance, previous_end, entry_end, floor = struct.unpack_from("<HHHI", data, 19)

@@ -61,8 +61,11 @@ def to_service_menu(b, text):
     (blank, "流水存储器是空的"), (rubbish, "存储器内不是流水数据"),
 ], ids=["blank", "random"])
 def test_a_journal_that_is_none_is_never_made_anew_silently(b, spoil, text):
-    spoil(b.rig.flash[JOURNAL])
+    flash = b.rig.flash[JOURNAL]
+    spoil(flash)
+    spoiled = bytes(flash.mem)
     to_service_menu(b, text)
+    assert bytes(flash.mem) == spoiled, "made anew silently"
     b.press("1")
     rows = desk.everything(b)
     assert "95516" in rows

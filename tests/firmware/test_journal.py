@@ -5,7 +5,16 @@ from binascii import crc32
 from journal_chip import Cipher, Random, again, approve, chip, complete, fresh, sale
 
 from mobi import transactions as tx
-from mobi.journal.log import CLEAN, EMPTY, FOREIGN, OTHER_VERSION, Journal, JournalFull
+from mobi.journal.log import (
+    CLEAN,
+    DAMAGED,
+    EMPTY,
+    FOREIGN,
+    OTHER_VERSION,
+    REPAIRED,
+    Journal,
+    JournalFull,
+)
 
 FIELDS = """
     kind state trace batch amount time operator supervisor pan masked_pan entry original_trace
@@ -81,7 +90,9 @@ def test_no_card_number_rests_in_clear():
     txn.pin_block = b"\x12\x34\x56\x78\x9a\xbc\xde\xf0"
     journal.begin(txn)
     approve(journal, txn)
-    for piece in (b"\x21\x23\x45\x67\x89", b"2123456789", b"3012", txn.pin_block):
+    pieces = [b"\x21\x23\x45\x67\x89", b"\x12\x34\x56\x78\x90", b"2123456789"]
+    pieces += [b"3012", txn.pin_block]
+    for piece in pieces:
         assert nor.mem.find(piece) < 0
 
 
@@ -465,11 +476,41 @@ def test_verdicts_on_what_is_no_journal():
         nor.mem[at : at + 256] = random.bytes(256)
     assert again(nor)[1].kind == FOREIGN
     _, nor = fresh()
+    end = nor.mem[4] - 4
     nor.mem[3] = 9
+    nor.mem[end : end + 4] = crc32(bytes(nor.mem[:end])).to_bytes(4, "little")
     assert again(nor)[1].kind == OTHER_VERSION
     before = crc32(nor.mem)
     again(nor)
     assert crc32(nor.mem) == before
+
+
+def test_one_wrong_bit_in_a_head_costs_nothing():
+    for bit in range(0, 360, 37):
+        journal, nor = fresh()
+        for i in range(40):
+            complete(journal, amount=i + 1, extra=bytes(100))
+            journal.idle()
+        sector = journal.chain[1] if bit & 1 else journal.head
+        nor.mem[sector * 4096 + (bit >> 3)] ^= 1 << (bit & 7)
+        for _ in range(2):
+            journal, verdict = again(nor)
+            assert verdict.kind == REPAIRED, (sector, bit, verdict.text)
+            assert [journal.at(i).amount for i in range(40)] == list(range(1, 41))
+        complete(journal)
+        assert again(nor)[0].count == 41
+
+
+def test_a_sector_that_cannot_be_read_is_told():
+    journal, nor = fresh(8)
+    for i in range(40):
+        complete(journal, amount=i + 1, extra=bytes(100))
+        journal.idle()
+    nor.faults[journal.head] = "read error"
+    for _ in range(2):
+        journal, verdict = again(nor)
+        assert verdict.kind == DAMAGED or verdict.bad, verdict.text
+    nor.faults.clear()
 
 
 def test_sectors_that_fail_are_retired_and_nothing_is_lost():

@@ -33,13 +33,20 @@ class Medium:
         self.page = bytearray(PAGE)
         self.view = memoryview(self.page)
         self.held = -1  # which page of the region ``page`` holds; -1: none
+        # Sectors of which one bit is known to be wrong: {sector: (offset, mask)}.
+        self.mended = {}
 
     def read(self, sector, offset, buffer):
         """Fill ``buffer`` from ``offset`` on."""
         try:
-            return not (self._flash.readblocks(sector, buffer, offset) or 0) < 0
+            bad = (self._flash.readblocks(sector, buffer, offset) or 0) < 0
         except OSError:
             return False
+        if self.mended and sector in self.mended:
+            at, mask = self.mended[sector]
+            if offset <= at < offset + len(buffer):
+                buffer[at - offset] ^= mask
+        return not bad
 
     def hold(self, sector, number):
         """Bring page ``number`` (0 to 15) of ``sector`` into ``page``."""
@@ -84,6 +91,7 @@ class Medium:
     def erase(self, sector):
         """Erase; only asked for, ``is_blank`` tells whether it worked."""
         self.held = -1
+        self.mended.pop(sector, None)
         try:
             bad = self._flash.ioctl(_ERASE, sector) or 0
             self._flash.ioctl(_SYNC, 0)

@@ -85,22 +85,18 @@ class Startup(Ring):
         touches = {}
         blank = 0
         other = False
+        self._unreadable = []
         page = self.medium.page
-        view = self.medium.view
         for s in range(n):
             self.medium.held = -1
-            if s == self._unsteady or not self.medium.read(s, 0, view[:A_MAX]):
+            if s == self._unsteady:
                 continue
-            if page[:3] != MAGIC:
+            if not self.medium.read(s, 0, self.medium.view[:A_MAX]):
+                self._unreadable.append(s)
+                continue
+            if not self._is_head() and not self._mend(s):
                 blank += page[:A_MAX] == BLANK[:A_MAX]
-                continue
-            if page[3] != VERSION:
-                other = True
-                continue
-            end = page[4] - 4
-            if end < A_FIXED or end > A_MAX - 4 or page[5] < 4:
-                continue
-            if crc32(view[:end]) != struct.unpack_from("<I", page, end)[0]:
+                other = other or (page[:3] == MAGIC and page[3] != VERSION)
                 continue
             seqs[s] = struct.unpack_from("<I", page, 8)[0]
             distances[s], previous_ends[s] = struct.unpack_from("<HH", page, 19)
@@ -113,6 +109,35 @@ class Startup(Ring):
             return self._follow(seqs, distances, previous_ends, flags, touches, blank == n, other)
         finally:
             self._seqs = None
+
+    def _is_head(self):
+        # Is what was read of a sector the first part of a head?
+        page = self.medium.page
+        end = page[4] - 4
+        return (
+            page[:3] == MAGIC
+            and page[3] == VERSION
+            and page[5] >= 4
+            and A_FIXED <= end <= A_MAX - 4
+            and crc32(self.medium.view[:end]) == struct.unpack_from("<I", page, end)[0]
+        )
+
+    def _mend(self, s):
+        # One wrong bit must not cost a whole sector, and of so few bytes the CRC tells which it is.
+        page = self.medium.page
+        wrong = page[3] != VERSION
+        for i in range(3):
+            wrong += page[i] != MAGIC[i]
+        if wrong > 1:
+            return False
+        for i in range(A_MAX):
+            for shift in range(8):
+                page[i] ^= 1 << shift
+                if self._is_head():
+                    self.medium.mended[s] = (i, 1 << shift)
+                    return True
+                page[i] ^= 1 << shift
+        return False
 
     def _follow(self, seqs, distances, previous_ends, flags, touches, blank, other):
         # From the newest head that counts back to the oldest, and forth again.
@@ -134,7 +159,7 @@ class Startup(Ring):
             return EMPTY if order or blank else FOREIGN
         self._link(order[dropped:], seqs, distances, previous_ends, flags)
         torn = self._settle_down(judged, flags, touches)
-        self.repaired = 1 if torn or dropped else 0
+        self.repaired = 1 if torn or dropped or self.medium.mended else 0
         self._stretches = self._segments(self.head, SECTOR)
         if self.damage:
             return DAMAGED
@@ -155,6 +180,7 @@ class Startup(Ring):
         self.touches = []
         self._copying = False
         self.medium.held = -1
+        self.medium.mended = {}
         self._reset()
 
     def _newest_first(self, seqs):
@@ -387,6 +413,9 @@ class Startup(Ring):
                             end = start + FRAME + self._length_at(s, start)
                 self._see_incarnations(s, stop)
         self._trim()
+        for s in self._unreadable:
+            if not self.is_bad(s):
+                self._damaged(s, 0)
         return last, end
 
     def _length_at(self, s, off):
