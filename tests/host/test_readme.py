@@ -121,7 +121,8 @@ def test_all_commands_are_run():
     assert set(commands("en")) == {*HOW, *BY_CI}
     rings = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     for command in BY_CI:
-        assert re.search(rf"\b{command}\b(?!-)", rings), f".ci/run leaves out {command}"
+        ring = command.replace("make", "ring")
+        assert ring in rings.splitlines(), f".ci/run leaves out {command}"
         subprocess.run([*MAKE, "-n", *command.split()[1:]], cwd=ROOT, check=True,
                        env=ENV, stdout=subprocess.DEVNULL)
 
