@@ -47,7 +47,6 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     demo = commands.add_parser(
         "demo", help="a scripted trading day; pictures, receipts, journal, ledger, trace")
     demo.add_argument("--out", type=Path, default=Path("build/demo"), help="default: build/demo")
-    demo.add_argument("--language", choices=("zh", "en"), default="zh")
     demo.add_argument("--quiet", action="store_true", help="no progress")
     demo.set_defaults(run=_demo)
 
@@ -101,15 +100,15 @@ def _bench(args: argparse.Namespace, notices: list[Sink]) -> Bench:
 
 
 def _demo(args: argparse.Namespace) -> int:
-    from host_tools.bench.demo import Demo
+    from host_tools.bench.demo import NotEmpty, play
 
     def progress(text: str) -> None:
         if not args.quiet:
             print(text, flush=True)
 
     try:
-        index = Demo(args.out, args.language, progress).run()
-    except NoMicroPython as error:
+        index = play(args.out, progress)
+    except (NoMicroPython, NotEmpty, OSError) as error:
         raise UserError(str(error)) from error
     progress(f"Open {index}")
     return 0
