@@ -223,6 +223,9 @@ def check(
         if not verdict.usable or verdict.read_only:
             report.fail("mounts refused", replay, verdict.text)
             return
+        if any(sector not in cut.faults for sector, _ in verdict.damage):
+            report.fail("older records changed", replay, verdict.text)
+            return
         seen = picture(journal)
         if first is None:
             first = seen
