@@ -1,6 +1,6 @@
 """Columns, wrapping and money as the panel and the paper show them."""
 
-from mobi.ui.text import cut, money, pad, spread, width, wrap
+from mobi.ui.text import PAGE, cut, money, pad, page, spread, width, wrap
 
 
 def test_chinese_characters_take_two_columns():
@@ -24,6 +24,27 @@ def test_wrap_breaks_english_at_spaces_and_chinese_anywhere():
     assert wrap("Nothing was charged. Try again.") == ["Nothing was", "charged. Try", "again."]
     assert wrap("没有扣款可以放心重新交易请再刷卡") == ["没有扣款可以放心", "重新交易请再刷卡"]
     assert wrap("a\nb") == ["a", "b"]
+
+
+def test_wrap_breaks_two_rows_at_a_pause():
+    assert wrap("勿重刷同一笔,先查询或冲正") == ["勿重刷同一笔,", "先查询或冲正"]
+    assert wrap("款项未动。请重刷，不行则换卡") == ["款项未动。请重刷", "不行则换卡"]
+    assert wrap("If charged, you get it back") == ["If charged,", "you get it back"]
+    # Not where that would make three rows, and not within a number or a time.
+    assert wrap("余额不足，请换卡或换方式付款") == ["余额不足，请换卡", "或换方式付款"]
+    assert wrap("Not before 09:10 today at all") == ["Not before 09:10", "today at all"]
+
+
+def test_no_row_begins_with_a_pause():
+    for text in ("一二三四五六七八，九十一二三四五六七八",
+                 "一二三四五六七八。九十一二三四五六七。八"):
+        for row in wrap(text):
+            assert row[0] not in "，。" and width(row) <= 16
+
+
+def test_a_page_has_the_rows_of_the_panel():
+    assert page("告知顾客:", "付款成功") == ["告知顾客:", "付款成功", ""]
+    assert len(page("a\nb", "c", "d")) == 2 * PAGE and page() == []
 
 
 def test_wrap_keeps_a_word_longer_than_a_row():

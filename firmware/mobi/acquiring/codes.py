@@ -27,7 +27,7 @@ G_DISPUTE = const(6)  # the original transaction: find out what happened to it
 
 GROUPS = (
     ("", ""),
-    ("顾客输入或余额", "Customer"),
+    ("顾客输入或余额", "Customer/funds"),
     ("银行卡或发卡行", "Card or bank"),
     ("网络或系统", "Network/system"),
     ("终端设备", "This terminal"),
@@ -107,8 +107,8 @@ ADVICE = (
     ("结果不明！勿重做，先查询或致电", "Do not repeat! Query or call",
      "结果未知，请勿重复付款", "Not known yet: do not pay again"),
     ("将自动冲正，完成前勿重刷同一笔", "Do not repeat! It gets reversed",
-     "若已扣款将自动退回", "If charged, you get it back"),
-    ("未发送，款项未动。查线路后重试", "Nothing sent. Check the line",
+     "若已扣款会退回", "If charged, you get it back"),
+    ("未发送,款项未动。查线路后重试", "Nothing sent. Check the line",
      "线路不通，款项未动，请稍候", "No line, nothing was charged"),
     ("密钥不符，请重新签到", "Keys do not fit: sign on again",
      "终端需签到，请稍候", "One moment, we must sign on"),
@@ -128,9 +128,9 @@ ADVICE = (
      "款项未动，请再来一次", "Nothing charged, once more"),
     ("已记账，勿重做。装纸后可补打", "Booked. Do not repeat: reprint",
      "交易成功，签购单稍候补打", "It is paid, slip follows"),
-    ("款项未动。请先结算: 管理-结算", "No money moved. Settle: FN key",
+    ("款项未动。请到管理-结算", "No money moved. Settle: FN key",
      "终端需结算，请稍候", "We must settle, one moment"),
-    ("未成功。请报应答码给收单机构", "Not approved. Call acquirer",
+    ("未成功。请报应答码给收单机构", "Not paid. Call the acquirer",
      "交易未成功，请换方式付款", "Not approved. Another way?"),
     # What REVERSAL means for a void and for a refund.
     ("将自动冲正，然后可再做撤销", "Gets reversed, then void again",

@@ -5,9 +5,12 @@ found is shown and, for a case that is open, where to go on.
 """
 
 from mobi import transactions as tx
-from mobi.flows import unfinished
+from mobi.flows import history, unfinished
 from mobi.flows.online import Refused
-from mobi.ui.text import money, spread
+from mobi.ui.text import money, page, spread
+
+# Journal states of what the host should have as approved.
+_STANDS = (tx.APPROVED, tx.REFUNDED, tx.SETTLED)
 
 
 async def run(t):
@@ -20,16 +23,20 @@ async def run(t):
     amount = await t.ui.amount(title, t.tr("amount"))
     last_four = await _digits(t, title, t.tr("card_last_four"), 4, 4)
     rrn = await _digits(t, title, t.tr("rrn_is"), 12, 12)
-    rows = [spread(t.tr(tx.KIND_NAMES[txn.kind]), t.state_text(txn)), t.tr("with_journal")]
-    rows += _compared(t, (
+    here, wrong = _compared(t, "check_here", (
         ("amount", money(amount), money(txn.value)),
-        ("card_number", last_four, txn.masked_pan[-4:]),
+        ("card", last_four, txn.masked_pan[-4:]),
         ("rrn_is", rrn, txn.rrn),
     ))
-    rows.append(t.tr("with_host"))
-    rows += await _with_host(t, title, txn, amount, rrn)
-    rows += [t.tr("is_safe"), t.tr("check_ends" if not tx.is_unfinished(txn.state) else "see_case")]
-    await t.ui.pages(title, rows)
+    there, wrong_there = await _with_host(t, title, txn, amount, rrn)
+    wrong += wrong_there
+    verdict = t.tr("check_wrong" if wrong else "check_right")
+    if tx.is_unfinished(txn.state):
+        then = t.tr("see_case")
+    else:
+        then = t.tr("check_call" if wrong else "safe_nothing")
+    rows = page(spread(t.tr(tx.KIND_NAMES[txn.kind]), t.state_text(txn)), verdict, then)
+    await t.ui.pages(title, rows + here + there + wrong)
 
 
 async def _digits(t, title, prompt, most, least):
@@ -57,28 +64,40 @@ async def _digits(t, title, prompt, most, least):
             t.ui.beep()
 
 
-def _compared(t, fields):
-    # For each field one row, and where it differs what stands on the slip and what is right.
+def _compared(t, side, fields):
+    """(a page with a row for each field, a page for each that differs). ``side``: id of whose
+    record it is compared with; ``fields``: id of the name, what is on the slip, on record."""
     rows = []
+    wrong = []
     for name, slip, known in fields:
         agrees = slip == known
-        rows.append(spread(t.tr(name), t.tr("agrees" if agrees else "differs")))
+        label = "%s %s" % (t.tr(side), t.tr(name))
+        rows.append(spread(label, t.tr("agrees" if agrees else "differs")))
         if not agrees:
-            rows += [" " + t.tr("on_slip") + slip, " " + t.tr("on_record") + (known or "-")]
-    return rows
+            wrong += page(spread(t.tr(name), t.tr("differs")), "%s %s" % (t.tr("on_slip"), slip),
+                          "%s %s" % (t.tr(side), known or "-"))
+    return page("\n".join(rows)), wrong
 
 
 async def _with_host(t, title, txn, amount, rrn):
-    # The host's own record, where the host can be asked.
+    # The same with the host's own record, where the host can be asked.
     if not t.settings.get("status_query"):
-        return [t.tr("host_no_query_short")]
+        return page(t.tr("host_not_asked"), t.tr("why_no_query")), []
     try:
         reply = await unfinished.ask_host(t, title, txn)
     except Refused as refused:
-        return [t.tr("host_not_asked"), refused.text.split("\n")[0]]
-    if reply.amount is None:
-        return ["%s %s" % (reply.code, t.code_text(reply.code))]
-    rows = [t.tr("host_stands" if reply.code == "00" else "host_undone_short")]
-    return rows + _compared(t, (
-        ("amount", money(amount), money(reply.amount)), ("rrn_is", rrn, reply.rrn),
-    ))
+        return page(t.tr("host_not_asked"), refused.text.split("\n")[0]), []
+    if reply.code not in history.ANSWERS:
+        return page(t.tr("host_not_asked"), t.tr("why_no_query")), []
+    answer = t.tr(history.ANSWERS[reply.code])
+    rows = []
+    wrong = []
+    if (reply.code == "00") != (txn.state in _STANDS):
+        wrong = page(spread(t.tr("state_is"), t.tr("differs")),
+                     "%s %s" % (t.tr("check_here"), t.state_text(txn)), answer)
+    if reply.amount is not None:
+        rows, more = _compared(t, "check_host", (
+            ("amount", money(amount), money(reply.amount)), ("rrn_is", rrn, reply.rrn),
+        ))
+        wrong += more
+    return page(answer, *rows[:2]), wrong

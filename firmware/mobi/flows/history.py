@@ -17,7 +17,7 @@ _EVENTS = {
     tx.RELEASE: "state_released",
 }
 # What an answer of the host means: to a query, and to the message that closes a case.
-_ANSWERS = {"00": "host_stands", "22": "host_undone", "25": "host_has_not"}
+ANSWERS = {"00": "host_stands", "22": "host_undone", "25": "host_has_not"}
 _CLOSED = {"00": "host_undone", "22": "host_undone", "25": "host_has_not"}
 
 
@@ -52,7 +52,7 @@ def _in_words(t, text):
         else:  # number, code
             rest = "%s %s" % (first, t.code_text(second))
     elif word in ("query", "close"):
-        known = _ANSWERS if word == "query" else _CLOSED
+        known = ANSWERS if word == "query" else _CLOSED
         rest = t.tr(known[rest]) if rest in known else t.code_text(rest)
     elif word == "accept":
         rest = ""

@@ -81,7 +81,7 @@ def sales_slip(t, txn, copy, duplicate=False):
         lines.append((BIG | CENTRE, t.tr("state_voided")))
     if duplicate:
         lines.append((BOLD | CENTRE, t.tr("duplicate")))
-    if copy != _CARDHOLDER:
+    if copy != _CARDHOLDER and not txn.by_code:
         lines.append((NORMAL, t.tr("signature")))
         lines.append((FEED, 3))
         lines.append((RULE, ""))
@@ -131,6 +131,8 @@ def _remarks(t, txn, copy, duplicate):
         lines.append(pair(t.tr("original_date_is"), txn.original_date))
     if txn.value != txn.amount:
         lines.append(pair(t.tr("asked_for"), money(txn.amount)))
+    if _came_late(t, txn):
+        lines.append((BOLD, t.tr("late_result")))
     if txn.supervisor != NOBODY:
         lines.append(pair(t.tr("supervisor_is"), "%02d" % txn.supervisor))
     if copy != _CARDHOLDER:
@@ -153,6 +155,14 @@ def _remarks(t, txn, copy, duplicate):
     elif txn.state == tx.APPROVED:
         lines += text(sale.until_row(t, txn))
     return lines
+
+
+def _came_late(t, txn):
+    # It had been given up when its result was accepted.
+    for event, _ in t.journal.history(txn):
+        if event == tx.REVERSE or event == tx.LOSE:
+            return True
+    return False
 
 
 # -- fault report ----------------------------------------------------------------------------------

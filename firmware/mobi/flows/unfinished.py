@@ -97,17 +97,16 @@ def case_rows(t, txn):
         rows += page(t.code_text(code), t.tr("cause_is"), codes.group_text(code, t.language))
     if fault:
         rows += page(t.tr("fault_is"), fault)
-    rows += [spread(t.tr("voucher_is"), "%06d" % txn.trace), t.date_text(txn.time)]
-    if txn.attempts:
-        rows.append(t.tr("attempts_are") % txn.attempts)
-    return rows + _next_try(t, txn)
+    rows += [spread(t.tr("voucher_is"), "%06d" % txn.trace),
+             spread(t.tr("batch_is"), "%06d" % txn.batch), t.date_text(txn.time)]
+    if txn.state == tx.REVERSAL_DUE:
+        rows += page(t.tr("attempts_are") % txn.attempts, _next_try(t))
+    return rows
 
 
-def _next_try(t, txn):
-    time = retries.next_time(t) if txn.state == tx.REVERSAL_DUE else None
-    if time is None:
-        return []
-    return [spread(t.tr("next_try"), dates.text(time)[11:])]
+def _next_try(t):
+    time = retries.next_time(t)
+    return t.tr("why_no_tries") if time is None else spread(t.tr("next_try"), dates.text(time)[11:])
 
 
 async def _why_not(t, refused):
@@ -221,8 +220,7 @@ async def try_due(t, txn):
 
 async def _wait(t, txn):
     """How long it may take, and that nobody has to do anything."""
-    text = page(_at_host(t, tx.REVERSED, txn.kind), t.tr("wait_text"))
-    await t.ui.pages(t.tr("step_wait"), _next_try(t, txn) + text)
+    await t.ui.pages(t.tr("step_wait"), page(_next_try(t), t.tr("wait_text")))
 
 
 async def _release(t, txn):
@@ -266,12 +264,11 @@ async def _void(t, txn):
 
 
 async def _refund(t, txn):
-    rows = page(t.tr("refund_how")) + [
-        t.tr("original_rrn"), "  " + txn.rrn,
-        spread(t.tr("original_date_is"), dates.text(txn.time)[5:10].replace("-", "")),
-        spread(t.tr("refund_left"), money(txn.value - t.journal.refunded(txn.rrn))),
-        t.tr("enter_continues"),
-    ]
+    left = money(txn.value - t.journal.refunded(txn.rrn))
+    rows = page(spread(t.tr("refund_left"), left), t.tr("refund_how"))
+    rows += page(t.tr("original_rrn"), "  " + txn.rrn)
+    rows += [t.tr("original_date_is"), "  " + dates.text(txn.time)[5:10].replace("-", ""),
+             t.tr("enter_continues")]
     if await t.ui.confirm(t.tr("step_refund"), rows):
         await t.go("refund_code" if txn.by_code else "refund")
 

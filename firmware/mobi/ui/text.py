@@ -4,6 +4,7 @@ from micropython import const
 
 COLUMNS = const(16)
 PAGE = const(3)  # rows of the panel under the title
+_PAUSES = "，。！？：；、,.!?:;"
 
 
 def width(text):
@@ -37,9 +38,18 @@ def spread(left, right, columns=COLUMNS):
 
 
 def wrap(text, columns=COLUMNS):
-    """Rows of at most ``columns``: English breaks at spaces, Chinese anywhere, \\n always."""
+    """Rows of at most ``columns``: English breaks at spaces, Chinese anywhere, \\n always.
+
+    What fits two rows is broken behind a comma or full stop, if that does not make it three; and no
+    row begins with one.
+    """
     rows = []
     for paragraph in text.split("\n"):
+        if columns < width(paragraph) <= 2 * columns:
+            row, rest = _at_pause(paragraph, columns)
+            if row:
+                rows.append(row)
+                paragraph = rest
         while width(paragraph) > columns:
             row = cut(paragraph, columns)
             rest = paragraph[len(row) :]
@@ -48,10 +58,27 @@ def wrap(text, columns=COLUMNS):
                 if space > 0:
                     rest = row[space:] + rest
                     row = row[:space]
+            elif rest[0] in _PAUSES and row[-1] >= "\x80":
+                rest = row[-1] + rest
+                row = row[:-1]
             rows.append(row.rstrip())
             paragraph = rest.lstrip()
         rows.append(paragraph)
     return rows
+
+
+def _at_pause(text, columns):
+    # Two rows that meet at the last punctuation that leaves both narrow enough, or ("", "").
+    for i in range(len(text) - 2, 0, -1):
+        if text[i] not in _PAUSES or not (text[i + 1] == " " or text[i + 1] >= "\x80"):
+            continue
+        row = text[: i + 1]
+        if width(row) > columns:
+            row = row[:-1]  # the end of the row says as much
+        rest = text[i + 1 :].lstrip()
+        if width(row) <= columns and width(rest) <= columns:
+            return row, rest
+    return "", ""
 
 
 def page(*texts):
