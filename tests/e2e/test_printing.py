@@ -128,7 +128,7 @@ def test_a_void_names_its_original_and_says_when_the_money_returns(b):
     merchant, cardholder = b.rig.paper.receipts[-2:]
     for slip in (merchant, cardholder):
         in_order(slip, "消费撤销 VOID", f"{void.trace:06d}", "RMB -40.00", "原凭证号",
-                 f"{sale.trace:06d}", "授权主管", "00", "款项退回原卡,当日到账", "客服电话")
+                 f"{sale.trace:06d}", "授权主管", "00", "款项退回原卡,一般当日到账", "客服电话")
         clean(slip)
 
 
