@@ -15,9 +15,9 @@ from host_tools.journal.layout import SECTOR
 from host_tools.journal.vault import Vault, decode_vault
 
 _COLUMNS = (
-    "batch", "trace", "kind", "amount", "state", "time", "masked_pan", "operator", "supervisor",
-    "code", "rrn", "auth", "original_batch", "original_trace", "original_rrn", "reason",
-    "attempts", "printed",
+    "batch", "trace", "kind", "amount", "approved_amount", "state", "time", "masked_pan",
+    "operator", "supervisor", "code", "rrn", "auth", "original_batch", "original_trace",
+    "original_rrn", "reason", "attempts", "printed",
 )  # fmt: skip
 _RECORD_COLUMNS = ("sector", "offset", "size", "kind", "counts", "time", "payload")
 _STORY_COLUMNS = ("number", "sector", "offset", "time", "sentence")
@@ -88,11 +88,12 @@ def _row(txn: Transaction, form: str, language: str) -> dict[str, Any]:
     if form == "text":
         row["batch"], row["trace"] = f"{txn.batch:06d}", f"{txn.trace:06d}"
         row["amount"] = words.money(txn.amount)
+        if txn.approved_amount is not None:
+            row["approved_amount"] = words.money(txn.approved_amount)
         row["kind"] = words.KINDS[language][txn.kind]
         row["state"] = words.STATES[language][txn.state]
     if form == "json":
         row["history"] = [(name, time.isoformat(" ")) for name, time in txn.history]
-        row["approved_amount"] = txn.approved_amount
     return row
 
 
@@ -142,6 +143,9 @@ def _verify(args: argparse.Namespace) -> int:
     }
     if args.format == "json":
         print(json.dumps(report, ensure_ascii=False, indent=1))
+    elif args.format == "csv":
+        rows = [{"name": name, "value": value} for name, value in report.items()]
+        _emit(rows, ("name", "value"), "csv")
     else:
         for name, value in report.items():
             if name != "damage":
@@ -230,7 +234,6 @@ def _vault(args: argparse.Namespace) -> int:
         print(f"verdict: {vault.verdict}; {len(rows)} values; wear {vault.wear}")
         if vault.leftovers:
             print(f"{vault.leftovers} replaced or deleted values are still on the chip")
-        if not rows:
-            return 0
-    _emit(rows, ("key", "bytes", "fingerprint"), args.format)
+    if rows or args.format != "text":
+        _emit(rows, ("key", "bytes", "fingerprint"), args.format)
     return 0 if vault.verdict == "ready" else 1
