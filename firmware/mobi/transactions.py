@@ -9,7 +9,7 @@ The rules that never bend:
 1. ``begin`` (the trace number and the whole intent) is durable before the first byte of the
    request leaves.
 2. The outcome is durable before it is shown, printed or acknowledged.
-3. Between 1 and 2 a power cut leaves PENDING in the journal. ``after_power_cut`` says what
+3. Between 1 and 2 a power cut leaves PENDING in the journal. ``without_answer`` says what
    that means at boot; a reversal is then sent before any other financial message.
 4. A reversal keeps the original trace and batch. It is closed by 00, 25 or 12.
 5. A refund without an answer is UNKNOWN: never repeated, resolved by query or at settlement.
@@ -100,6 +100,7 @@ BY_CODE = "03"
 REVERSAL_CLOSED_BY = ("00", "25", "12")
 
 _REVERSIBLE = (SALE, VOID)
+_NO_MONEY = (BALANCE,)
 _UNFINISHED = (PENDING, REVERSAL_DUE, UNKNOWN)
 
 
@@ -123,6 +124,11 @@ def is_reversible(kind):
 def is_unfinished(state):
     """Does this transaction still need an answer, a reversal or a decision?"""
     return state in _UNFINISHED
+
+
+def moves_money(kind):
+    """Is it in the totals, and is there a slip of it? A balance enquiry is a question only."""
+    return kind not in _NO_MONEY
 
 
 def without_answer(kind):

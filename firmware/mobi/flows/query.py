@@ -109,7 +109,7 @@ async def details(t, txn, more=False):
         rows.append("  " + txn.original_rrn)
     if txn.attempts:
         rows.append(t.tr("attempts_are") % txn.attempts)
-    if txn.state in (tx.APPROVED, tx.VOIDED, tx.REFUNDED, tx.SETTLED) and txn.kind != tx.BALANCE:
+    if txn.state in (tx.APPROVED, tx.VOIDED, tx.REFUNDED, tx.SETTLED) and tx.moves_money(txn.kind):
         rows.append(t.tr("printed" if txn.printed else "not_printed"))
         rows += fees.rows(t, txn)
         if txn.state == tx.APPROVED and txn.kind == tx.SALE:

@@ -261,7 +261,7 @@ def details_slip(t, batch, count, get):
         txn = get(i)
         if txn is None:
             yield (NORMAL, t.tr("record_damaged"))
-        elif txn.kind != tx.BALANCE:
+        elif tx.moves_money(txn.kind):
             yield pair("%06d %s" % (txn.trace, t.tr("slip_" + tx.KIND_NAMES[txn.kind])),
                        money(txn.value))
             yield pair("  " + txn.masked_pan, t.state_text(txn))

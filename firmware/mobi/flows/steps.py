@@ -132,7 +132,7 @@ def _all_refunded(t, txn):
 
 
 def _no_slip(t, txn):
-    return txn.kind == tx.BALANCE
+    return not tx.moves_money(txn.kind)
 
 
 def _no_original(t, txn):

@@ -35,13 +35,13 @@ from mobi.journal.records import (
 from mobi.journal.startup import Startup
 from mobi.transactions import (
     APPROVE,
-    BALANCE,
     NEXT,
     PENDING,
     RELEASED,
     SALE,
     VOID,
     is_unfinished,
+    moves_money,
 )
 
 TRACES = const(999999)
@@ -159,7 +159,7 @@ class State(Startup):
         target = outcome_target(p, 7, size)
         if target is not None and target != entry[ORDINAL]:
             self._touch(target, TOUCH_VOIDS if kind == VOID else TOUCH_REFUNDS)
-        if kind == BALANCE or self._age(entry[ORDINAL]) > self.count:
+        if not moves_money(kind) or self._age(entry[ORDINAL]) > self.count:
             return
         amount = outcome_amount(p, 7, size)
         if amount is None:
