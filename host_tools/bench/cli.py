@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from host_tools.bench import states
 from host_tools.cli import UserError
 from host_tools.micropython import NoMicroPython
 
@@ -31,6 +32,8 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     run.add_argument("--amounts", action="store_true",
                      help="let the last two digits of an amount choose what the acquirer does "
                      + "(the table: mobi host --amounts)")
+    run.add_argument("--state", choices=states.names(), metavar="NAME",
+                     help=f"begin where something has happened: {', '.join(states.names())}")
     run.add_argument("--seed", type=int, default=1, help="everything random comes from it")
     run.add_argument("--board", default="unix", help="what the firmware runs on (default: unix)")
     run.add_argument("--keep", type=Path, metavar="FOLDER",
@@ -96,7 +99,7 @@ def _bench(args: argparse.Namespace, notices: list[Sink]) -> Bench:
 
     line = "pty" if args.line_pty else args.host_port
     return Bench(args.board, args.seed, language=args.language, keep=args.keep, line=line,
-                 amounts=args.amounts, notices=notices)
+                 amounts=args.amounts, notices=notices, state=args.state)
 
 
 def _demo(args: argparse.Namespace) -> int:
@@ -108,7 +111,11 @@ def _demo(args: argparse.Namespace) -> int:
 
     try:
         index = play(args.out, progress)
-    except (NoMicroPython, NotEmpty, OSError) as error:
+    except (NoMicroPython, NotEmpty) as error:
         raise UserError(str(error)) from error
+    except OSError as error:
+        raise UserError(
+            f"cannot write to {error.filename}: {error.strerror}. Name a folder with --out."
+        ) from error
     progress(f"Open {index}")
     return 0

@@ -60,6 +60,15 @@ def names() -> list[str]:
     return list(_STORIES)
 
 
+def table() -> str:
+    """The states as a Markdown table: what has happened, and the end a tester brings it to."""
+    lines = ["| state | what has happened | the right end |", "|---|---|---|"]
+    for name, story in _STORIES.items():
+        what, end = (story.__doc__ or "").split("\n\n")
+        lines.append(f"| {name} | {' '.join(what.split())} | {' '.join(end.split())} |")
+    return "\n".join(lines)
+
+
 def options(state: str) -> dict[str, Any]:
     """Parameters of the terminal that a state needs beside the usual ones."""
     return dict(_SETTINGS.get(state, {}))
@@ -100,14 +109,19 @@ def _come_to_rest(bench: Bench) -> None:
 
 
 def _pending_reversal(b: Bench) -> None:
-    # The answer to a sale got lost; the reversal is due.
+    """The answer to a sale of 50.00 got lost: it is booked at the host, the reversal is due.
+
+    Reversed: by the next sale, by itself after some minutes, or from 未完成交易; or accepted there
+    after a query."""
     b.line.drop_next("reply")
     stories.sale(b, 5000, wait=False)
     b.clock.advance(_REPLY_S)
 
 
 def _refund_unknown(b: Bench) -> None:
-    # The answer to a refund got lost: it is never repeated, its outcome has to be found out.
+    """The answer to a refund of 30.00 got lost: it is booked at the host, unknown here.
+
+    Approved, by a query from 未完成交易 or by the totals of the settlement; never sent again."""
     sale = stories.sale(b, 8000)
     b.line.drop_next("reply")
     stories.refund(b, sale.rrn, f"{b.clock.now:%m%d}", 3000, wait=False)
@@ -115,12 +129,17 @@ def _refund_unknown(b: Bench) -> None:
 
 
 def _batch_full(b: Bench) -> None:
+    """The batch holds all the sales it may (12 here): no further sale is taken.
+
+    Settled; then sales go on."""
     for number in range(BATCH_LIMIT):
         stories.sale(b, 1000 + 100 * number)
 
 
 def _upload_interrupted(b: Bench) -> None:
-    # The totals differ, and the line goes away in the middle of the upload.
+    """The totals differed, and the host fell silent in the middle of the batch upload.
+
+    The upload goes on with any key, also after a power cut; nothing else is possible until then."""
     sales = [stories.sale(b, 1000 + 100 * number) for number in range(10)]
     stories.void(b, sales[0].trace)
     b.host.rule("settlement", verdict="2")
@@ -132,20 +151,26 @@ def _upload_interrupted(b: Bench) -> None:
 
 
 def _keys_expired(b: Bench) -> None:
-    # The host gave up the keys over night; the terminal does not know yet.
+    """The host gave up the working keys over night; the terminal does not know yet.
+
+    The next sale is refused with 99, the terminal asks for a sign-on, the sale is done again."""
     stories.sale(b, 4200)
     b.host.end_session(b.terminal)
 
 
 def _paper_out(b: Bench) -> None:
-    # A sale was approved and booked, its slips did not come out.
+    """A sale of 60.00 was approved and booked; the paper had ended and its slips did not come out.
+
+    New paper; the terminal offers the slips at log-in, both copies come out once."""
     b.rig.paper.runs_out_after(0)
     stories.sale(b, 6000, wait=False)
     b.wait_for(stories.text(b, "no_paper"))
 
 
 def _late_approval(b: Bench) -> None:
-    # The approval comes after the terminal has stopped waiting: booked there, unknown here.
+    """The approval of a sale of 77.00 came after the terminal had stopped waiting for it.
+
+    The host is asked from 未完成交易 and its result accepted, or reversed there."""
     b.line.delay_next("reply", 75)
     stories.sale(b, 7700, wait=False)
     b.clock.advance(_REPLY_S + 20)

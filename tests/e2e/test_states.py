@@ -1,5 +1,7 @@
 """Start states: what a tester finds there, and that the right end can be reached from each."""
 
+from pathlib import Path
+
 import pytest
 
 from host_tools.bench import Bench, states, stories
@@ -30,6 +32,11 @@ def test_other_settings_are_another_state(make_bench):
     assert make_bench(state="paper-out").shows("上笔签购单未印完")
     other = make_bench(state="paper-out", settings={"terminal": "00000001", "copies": 3})
     assert other.journal()[-1].state == "approved"
+
+
+def test_the_document_lists_them():
+    page = (Path(__file__).parents[2] / "docs" / "start-states.md").read_text(encoding="utf-8")
+    assert f"<!-- states -->\n{states.table()}\n<!-- /states -->" in page
 
 
 def test_wrong_use_is_explained():
