@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
         prog="mobi", description="A card-payment terminal you can flash, emulate and break."
     )
     top.add_argument("--version", action="version", version=f"mobi {__version__}")
-    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = top.add_subparsers(title="commands", metavar="COMMAND")
     bench.add_parsers(commands)
     faults.add_parsers(commands)
     acquirer.add_parsers(commands)
@@ -38,12 +38,21 @@ def parser() -> argparse.ArgumentParser:
     measure.add_parser(commands)
     doctor.add_parser(commands)
     explain.add_parser(commands)
+    for command in commands.choices.values():
+        command.set_defaults(parser=command)
     return top
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code: 0 good, 1 the thing asked about is not good, 2 wrong use."""
-    args = parser().parse_args(argv)
+    top = parser()
+    args, unknown = top.parse_known_args(argv)
+    if "run" not in args:
+        top.print_help(sys.stderr)
+        return 2
+    if unknown:
+        # In the words of the command itself; argparse would show the usage of `mobi` alone.
+        args.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     try:
         return args.run(args) or 0
     except UserError as error:

@@ -162,7 +162,11 @@ class Bench:
         options = self._options(settings, shared)
         self.terminal = str(options["terminal"])
         self.folder = Path(keep or tempfile.mkdtemp(prefix="mobi-"))
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WrongUse(
+                f"keep={str(keep)!r} is no folder to write to: {error.strerror}") from error
         self._temporary = keep is None
         self.log = self.folder / "terminal.log"
         self.keys_pressed: list[str] = []

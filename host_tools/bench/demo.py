@@ -73,9 +73,9 @@ class Day:
 
     def play(self) -> Played:
         """The whole day, and everything it leaves behind."""
-        self.folder.mkdir(parents=True)
         began = time.monotonic()
         with Bench(language=self.language, seed=SEED) as bench:
+            self.folder.mkdir(parents=True)
             self.bench = bench
             cut_off = self._trade()
             self._chapter_ends()
@@ -377,7 +377,8 @@ def play(out: Path, progress: Callable[[str], None]) -> Path:
     """
     from host_tools.bench import demo_page
 
-    if out.is_dir() and any(out.iterdir()):
+    out.mkdir(parents=True, exist_ok=True)
+    if any(out.iterdir()):
         index = out / INDEX
         if not index.is_file() or demo_page.MARK not in index.read_text(encoding="utf-8"):
             raise NotEmpty(

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from host_tools import micropython
 from host_tools.bench.kernel import Kernel
 from host_tools.bench.nor import Nor
 
@@ -54,20 +55,25 @@ def provision(journal: Nor, vault: Nor, options: dict[str, Any]) -> None:
             board.power_off()
             said = log.read_text(encoding="utf-8")
             if "provisioned" not in said:
-                raise ProvisioningFailed(_why(said))
+                raise _failure(said)
         _made[key] = tuple(bytes(chip.mem) for chip in chips)
     for nor, image in zip((journal, vault), _made[key], strict=True):
         nor.load(image)
 
 
-def _why(said: str) -> str:
-    last = said.strip().splitlines()[-1] if said.strip() else "the firmware said nothing"
+def _failure(said: str) -> Exception:
+    if not said.strip():
+        return micropython.NoMicroPython(
+            f"{micropython.find()} ended without a word: it is no MicroPython that can run the "
+            + "firmware. Unset MICROPYTHON, or name a unix port; `mobi doctor` tells more."
+        )
+    last = said.strip().splitlines()[-1]
     if last.startswith("KeyError"):
         name = last.partition(":")[2].strip().strip("'")
-        return (
+        return ProvisioningFailed(
             f"the terminal has no parameter {name!r}; they stand in the table of "
             + f"firmware/mobi/settings.py, and beside them there are {', '.join(_KNOWN_BESIDE)}"
         )
     if last.startswith("BadValue"):
-        return f"a parameter does not fit: {last.partition(':')[2].strip()}"
-    return f"the firmware refused these parameters:\n{said.strip()}"
+        return ProvisioningFailed(f"a parameter does not fit: {last.partition(':')[2].strip()}")
+    return ProvisioningFailed(f"the firmware refused these parameters:\n{said.strip()}")

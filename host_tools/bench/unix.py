@@ -77,6 +77,7 @@ class UnixBoard:
         """
         if self.powered:
             return
+        binary = micropython.find()
         ours, theirs = socket.socketpair()
         env = dict(
             os.environ,
@@ -86,7 +87,7 @@ class UnixBoard:
         program = [str(ROOT / script), *args] if console is None else []
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [micropython.find(), "-X", f"heapsize={self.heap}", *program],
+                [binary, "-X", f"heapsize={self.heap}", *program],
                 env=env, pass_fds=[theirs.fileno()], cwd=ROOT,
                 stdin=subprocess.DEVNULL if console is None else console,
                 stdout=log if console is None else console,

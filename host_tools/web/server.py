@@ -215,6 +215,7 @@ class Page:
         self._thread.start()
         self._ready.wait()
         if self._error is not None:
+            self._thread.join(5)
             raise PortTaken(
                 f"the page cannot have port {self._wanted}: {self._error.strerror}. "
                 + "Take another with --page PORT, or any free one with --page 0."
