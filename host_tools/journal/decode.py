@@ -196,7 +196,7 @@ def decode(image: bytes) -> Journal:
         return journal
     _follow(journal, order[dropped:], raw)
     _replay(journal)
-    torn = [t for t in journal.torn if t[0] == journal.chain[-1]]
+    torn = journal.sectors[journal.chain[-1]].torn
     if journal.damage:
         journal.verdict = "damaged"
     else:
@@ -268,6 +268,7 @@ def _follow(journal: Journal, order: list[Head], raw: list[bytes]) -> None:
             r.number = number
             number += 1
         journal.records += sector.records
+        journal.torn += [(head.sector, *void) for void in sector.void]
         for begin, end in sector.torn:
             journal.torn.append((head.sector, begin, end))
             # Behind the last record of the newest sector it is a torn end, elsewhere damage.
@@ -393,8 +394,7 @@ def _replay(journal: Journal) -> None:
             head = heads[sector]
             if head is not None:
                 _compare(journal, replay, head)
-        if r.kind == 11 and r.counts:
-            journal.start_ups += 1
+        journal.start_ups += r.kind == 11
         if r.counts and r.kind != 11:
             try:
                 replay.apply(r)

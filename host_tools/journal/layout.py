@@ -141,6 +141,7 @@ class Sector:
     blank: bool
     records: list[Record] = field(default_factory=list)
     torn: list[tuple[int, int]] = field(default_factory=list)  # begin, end of what is no record
+    void: list[tuple[int, int]] = field(default_factory=list)  # the same where a RESUME says so
     end: int = 0
 
 
@@ -312,8 +313,8 @@ def take_apart(data: bytes, number: int, end: int = SECTOR) -> Sector:
         _stretch(sector, data, at, stop, head.sequence, incarnation)
         if i < len(stretches) - 1:
             void = stretches[i + 1]
-            # The byte before a RESUME is its own.
-            _void(sector, data, stop, void[0] - 1, head.sequence, incarnation)
+            between = [one for one in resumes if stop <= one[0] < void[0]]
+            _void(sector, data, stop, void[0], head.sequence, incarnation, between)
     return sector
 
 
@@ -358,15 +359,32 @@ def _last_used(data: bytes, at: int, stop: int) -> int:
 
 
 def _void(
-    sector: Sector, data: bytes, at: int, stop: int, sequence: int, incarnation: int
+    sector: Sector,
+    data: bytes,
+    at: int,
+    stop: int,
+    sequence: int,
+    incarnation: int,
+    resumes: list[tuple[int, int, int, bytes]],
 ) -> None:
-    # What a RESUME made void: shown, not counted.
+    # What a RESUME made void: shown, not counted. ``resumes``: those of earlier start-ups in it.
     found = frame(data, at, seed_of(sequence, incarnation), stop)
     if found is not None and found[0] != 11:
         sector.records.append(
             Record(sector.number, sequence, at, *found, incarnation, counts=False)
         )
         at += 6 + len(found[1])
+    for offset, opened, _, copy in resumes:
+        _void_rest(sector, data, at, offset - 1)  # the byte before a RESUME is its own
+        at = offset + 12 + len(copy)
+        payload = data[offset + 2 : at - 4]
+        sector.records.append(
+            Record(sector.number, sequence, offset, 11, payload, opened, counts=False)
+        )
+    _void_rest(sector, data, at, stop - 1)
+
+
+def _void_rest(sector: Sector, data: bytes, at: int, stop: int) -> None:
     end = _last_used(data, at, stop)
     if end > at and data[at:end].strip(b"\xff\0"):
-        sector.torn.append((at, end))
+        sector.void.append((at, end))

@@ -129,7 +129,7 @@ def _fields(data: bytes, sector: layout.Sector) -> Iterator[tuple[int, int, str]
         if at < end:
             yield at, end - at, "the copy"
         yield end, 4, "CRC"
-    for begin, end in sector.torn:
+    for begin, end in sector.void:
         yield begin, end - begin, "torn by the power cut"
 
 
