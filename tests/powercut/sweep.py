@@ -246,8 +246,11 @@ def check(
         report.fail("older records changed", replay, text)
         return
     if thorough:
-        if _decoded(decode(bytes(nor.mem))) != _plain(first):
+        seen_by_decoder = decode(bytes(nor.mem))
+        if _decoded(seen_by_decoder) != _plain(first):
             report.fail("decoder disagrees", replay, "on the image after the start-up")
+        elif seen_by_decoder.damage and not cut.faults:
+            report.fail("decoder disagrees", replay, seen_by_decoder.damage[0])
         _go_on(nor, unit, journal, model.copy(), report, replay, make)
 
 
