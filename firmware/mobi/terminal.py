@@ -46,7 +46,7 @@ _WATCHDOG_MS = const(8000)
 _FEED_MS = const(2000)
 _BEEP_MS = const(60)
 _MINUTE_MS = const(60000)
-_NOTICE_MS = const(10000)
+_NOTICE_MS = const(5000)
 # Flows that may have charged somebody when they end unexpectedly.
 _PAYMENTS = ("sale", "sale_code", "void", "void_last", "correct_amount", "refund", "refund_code",
              "balance")
