@@ -49,10 +49,18 @@ class Board(Protocol):
 NAMES = ("unix", "pico")
 
 
+def is_port(name: str) -> bool:
+    """Is ``name`` a serial port, with a real terminal at it?"""
+    return "/" in name
+
+
 def check(name: str) -> None:
     """``NoSuchBoard`` unless the bench can run on ``name``."""
-    if name not in NAMES:
-        raise NoSuchBoard(f"board={name!r}: the bench runs on {', '.join(NAMES)}")
+    if name not in NAMES and not is_port(name):
+        raise NoSuchBoard(
+            f"board={name!r}: the bench runs on {', '.join(NAMES)}, or the serial port of a real "
+            + "terminal's line, such as /dev/ttyUSB0"
+        )
 
 
 def make(name: str, kernel: Kernel, rig: Rig, log: Path) -> Board:
@@ -62,4 +70,8 @@ def make(name: str, kernel: Kernel, rig: Rig, log: Path) -> Board:
         from host_tools.bench.pico import PicoBoard
 
         return PicoBoard(kernel, rig, log)
+    if is_port(name):
+        from host_tools.bench.serial_board import SerialBoard
+
+        return SerialBoard(name, kernel, rig)
     return UnixBoard(kernel, rig, log)
