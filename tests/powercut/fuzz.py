@@ -18,6 +18,7 @@ from multiprocessing import Pool
 
 from tests.powercut import sweep
 
+# Only now can the firmware be imported.
 # isort: split
 from journal_chip import Cipher, Nor, Random
 from journal_player import Model, Player, line

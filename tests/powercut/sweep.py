@@ -413,37 +413,43 @@ def sweep_queued(
 ) -> Report:
     """The same with a driver that queues writes and lands them in any order until it is synced."""
     report = Report()
-    steps = LIVES[life]
     op = 0
-    while True:
-        for seed in range(seeds):
-            nor = Nor(SECTORS * 4096, unit=unit, seed=op * 7 + seed, queued=True)
-            journal = make(nor, unit, Cipher())
-            journal.format(1, 1)
-            player = Player(journal)
-            model = after = Model()
-            nor.cut_after(op, mode=("prefix", "bits", "none", "weak1")[seed % 4])
-            try:
-                for i, step in enumerate(steps):
-                    after = model.copy()
-                    if step[-1] == "?" and step[1] >= len(player.traces):
-                        continue
-                    if step[0] == "restart":
-                        journal = make(nor, unit, Cipher())
-                        journal.mount()
-                        player = Player(journal, player.traces)
-                        continue
-                    after.play(step, i)
-                    if player.play(step, i):
-                        after = model
-                    model = after
-                return report  # the life is shorter than that
-            except PowerCut:
-                nor.revive()
-            cut = Cut(op, b"", 0, None, model, after, list(player.traces), {}, 0)
-            replay = f"sweep_queued({life!r}, {unit}, ...) op {op} seed {seed}"
-            check(nor, unit, cut, report, replay, make=make)
+    while all([_cut_queued(life, unit, op, seed, report, make) for seed in range(seeds)]):
         op += stride
+    return report
+
+
+def _cut_queued(
+    life: str, unit: int, op: int, seed: int, report: Report, make: type[Journal]
+) -> bool:
+    """One cut of that kind. False: the life has no such operation."""
+    nor = Nor(SECTORS * 4096, unit=unit, seed=op * 7 + seed, queued=True)
+    journal = make(nor, unit, Cipher())
+    journal.format(1, 1)
+    player = Player(journal)
+    model = after = Model()
+    nor.cut_after(op, mode=("prefix", "bits", "none", "weak1")[seed % 4])
+    try:
+        for i, step in enumerate(LIVES[life]):
+            after = model.copy()
+            if step[-1] == "?" and step[1] >= len(player.traces):
+                continue
+            if step[0] == "restart":
+                journal = make(nor, unit, Cipher())
+                journal.mount()
+                player = Player(journal, player.traces)
+                continue
+            after.play(step, i)
+            if player.play(step, i):
+                after = model
+            model = after
+        return False
+    except PowerCut:
+        nor.revive()
+    cut = Cut(op, b"", 0, None, model, after, list(player.traces), {}, 0)
+    replay = f"python -m tests.powercut.sweep --queued --life {life} --unit {unit}"
+    check(nor, unit, cut, report, f"{replay} --op {op} --seed {seed}", make=make)
+    return True
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -456,7 +462,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--mode", choices=MODES)
     parser.add_argument("--prefix", type=int)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--then", help="mode of a second cut, in the start-up")
+    parser.add_argument("--queued", action="store_true", help="with a driver that queues writes")
+    parser.add_argument("--then", choices=MODES, help="mode of a second cut, in the start-up")
     parser.add_argument("--at", type=int, default=0, help="its operation")
     args = parser.parse_args(argv)
     if args.steps:
@@ -467,6 +474,11 @@ def main(argv: list[str] | None = None) -> int:
             life.play(step)
         print("nothing is wrong")
         return 0
+    report = Report()
+    if args.queued:
+        _cut_queued(args.life, args.unit, args.op, args.seed, report, Journal)
+        print("\n".join(report.failures) or "nothing is wrong")
+        return 1 if report.failures else 0
     cut = record(LIVES[args.life], args.unit, FAULTS.get(args.life))[args.op]
     what = "erase" if cut.data is None else f"program of {len(cut.data)} bytes"
     where = f"sector {cut.address // 4096}, offset {cut.address % 4096}"
@@ -481,7 +493,6 @@ def main(argv: list[str] | None = None) -> int:
                 journal.idle()
         except PowerCut:
             nor.revive()
-    report = Report()
     check(nor, args.unit, cut, report, "this")
     print("\n".join(report.failures) or "nothing is wrong")
     return 1 if report.failures else 0

@@ -1,12 +1,21 @@
-"""Cuts the power in the vault's life: every operation, every byte, twice, with unstable cells."""
+"""Cuts the power in the vault's life: every operation, every byte, twice, with unstable cells.
+
+One cut is replayed with the line a failure prints, for example
+
+    python -m tests.powercut.vault_cuts --unit 1 --op 17 --mode weak1 --seed 3
+"""
 
 from __future__ import annotations
 
-from journal_chip import Nor, PowerCut
+import argparse
+import sys
 
+from tests.powercut.sweep import MODES, Nor, PowerCut, Report
+
+# Only now can the firmware be imported.
+# isort: split
 from host_tools.journal.vault import decode_vault
 from mobi.journal.vault import Vault
-from tests.powercut.sweep import Report
 
 # (key, value or None to delete) or a word: what a terminal does with its vault.
 LIFE = [
@@ -139,35 +148,63 @@ def sweep(
                 prefixes = list(range(first, used, 1 if used - first < 100 else 9))
             for prefix in prefixes:
                 real = "prefix" if mode == "bytes" else mode
-                replay = f"vault unit {unit} op {cut[5]} {real} {prefix} seed {seed}"
                 if not second:
-                    check(_chip(cut, unit, real, prefix, seed), unit, cut, report, replay, make)
+                    _cut(cut, unit, real, prefix, seed, report, make)
                 for again in second:
-                    _cut_start_up(cut, unit, real, prefix, seed, again, report, replay, make)
+                    op = 0
+                    while _cut(cut, unit, real, prefix, seed, report, make, again, op):
+                        op += 1
     return report
 
 
-def _chip(cut: list, unit: int, mode: str, prefix: int | None, seed: int) -> Nor:
+def _cut(
+    cut: list,
+    unit: int,
+    mode: str,
+    prefix: int | None,
+    seed: int,
+    report: Report,
+    make: type[Vault],
+    again: str | None = None,
+    op: int = 0,
+) -> bool:
+    """One cut, and one in the start-up after it. False: that start-up has no such operation."""
+    replay = f"python -m tests.powercut.vault_cuts --unit {unit} --op {cut[5]} --mode {mode}"
+    replay += f" --seed {seed}" + (f" --prefix {prefix}" if prefix is not None else "")
     nor = Nor(8192, image=cut[0], unit=unit, seed=cut[5] * 31 + seed)
     nor.tear(cut[1], cut[2], mode, prefix)
-    return nor
-
-
-def _cut_start_up(
-    cut: list, unit: int, mode: str, prefix: int | None, seed: int, again: str, report: Report,
-    replay: str, make: type[Vault],
-) -> None:  # fmt: skip
-    op = 0
-    while True:
-        nor = _chip(cut, unit, mode, prefix, seed)
+    if again is not None:
+        replay += f" --then {again} --at {op}"
         nor.cut_after(op, mode=again)
         try:
             vault = make(nor, unit)
             vault.mount()
             while vault.idle():
                 pass
-            return
+            return False
         except PowerCut:
             nor.revive()
-        check(nor, unit, cut, report, f"{replay} then {again} at {op}", make)
-        op += 1
+    check(nor, unit, cut, report, replay, make)
+    return True
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Replay one cut and say what is wrong with it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--unit", type=int, choices=(1, 256), required=True)
+    parser.add_argument("--op", type=int, required=True)
+    parser.add_argument("--mode", choices=MODES, required=True)
+    parser.add_argument("--prefix", type=int)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--then", choices=MODES, help="mode of a second cut, in the start-up")
+    parser.add_argument("--at", type=int, default=0, help="its operation")
+    args = parser.parse_args(argv)
+    report = Report()
+    cut = record(args.unit)[args.op]
+    _cut(cut, args.unit, args.mode, args.prefix, args.seed, report, Vault, args.then, args.at)
+    print("\n".join(report.failures) or "nothing is wrong")
+    return 1 if report.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
