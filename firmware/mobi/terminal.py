@@ -17,6 +17,8 @@ from mobi.flows import (
     admin,
     advice,
     check,
+    guards,
+    help,
     menus,
     online,
     printing,
@@ -25,9 +27,11 @@ from mobi.flows import (
     reports,
     retries,
     sale,
+    selfcheck,
     service,
     session,
     settle,
+    statistics,
     unfinished,
     void,
 )
@@ -94,6 +98,9 @@ FLOWS = {
     "master_key": admin.master_key,
     "audit_trail": admin.audit_trail,
     "clear_journal": admin.clear_journal,
+    "self_check": selfcheck.run,
+    "statistics": statistics.run,
+    "help": help.run,
     "language": admin.language,
     "version": admin.version,
 }
@@ -127,6 +134,10 @@ class Terminal:
         self.ready = False  # vault and journal can be used
         self.boot_notes = []  # for the audit trail, which begins once there is a journal
         self.findings = []  # what the next operator is told once
+        self.stuck = []  # keys that are held for too long, until the operator was told
+        self.keypad.on_stuck = self.stuck.append
+        self.host_clock = ""  # the host's MMDDhhmmss in the last self-check
+        self.reminded = 0  # the day on which settling was asked for, in days since 2000
         self.report_at = None  # when reports that could not be sent are tried again, in ticks
         self.notice = ""  # code of what the idle screen tells for some seconds
         self.next_try = None  # when the next reversal goes out by itself, in ticks
@@ -302,6 +313,7 @@ class Terminal:
         if not self.keys.has_card_key:
             self.keys.new_card_key()
         self.findings = service.findings(self, found, verdict)
+        self.findings += await selfcheck.at_boot(self)
         where = "terminal %s, Mobi %s" % (self.settings.get("terminal"), VERSION)
         self.audit(audit.BOOT, "; ".join([where, verdict.text[:40]] + self.boot_notes))
         online.recover(self)
@@ -386,6 +398,11 @@ class Terminal:
             await self._do("sign_on")
 
     async def _idle(self):
+        if self.stuck:
+            await selfcheck.tell_stuck(self)
+        if await settle.wants(self):
+            await self._do("settle")
+            return
         late = retries.due(self)
         if late is not None:
             await unfinished.try_due(self, late)
@@ -395,7 +412,8 @@ class Terminal:
             await reports.send(self)
         self.inputs.clear()
         self.display.refresh()  # it may have lost its memory and its settings without a sign
-        rows = (self.tr("swipe_card"), self._badge(), self.tr("idle_keys"))
+        card = spread(self.tr("idle_card"), self._line_quality())
+        rows = (card, self._badge(), self.tr("idle_keys"))
         longest = _MINUTE_MS
         if self.notice:
             rows = advice.rows(self, self.notice)
@@ -432,8 +450,19 @@ class Terminal:
         return spread(self.tr("brand"), clock)
 
     def _badge(self):
+        # What has to be done first.
         count = len(self.journal.unfinished())
-        return self.tr("badge") % count if count else ""
+        if count:
+            return self.tr("badge") % count
+        if guards.from_earlier_day(self):
+            return self.tr("badge_day")
+        return self.tr("badge_full") if guards.nearly_full(self) else ""
+
+    def _line_quality(self):
+        quality = self.link.stats.quality()
+        if quality is None:
+            return ""
+        return self.tr("line_quality") % quality if self.link.alive else self.tr("line_is_down")
 
 
 class Identity:

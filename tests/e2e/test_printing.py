@@ -173,13 +173,33 @@ def test_the_fee_stands_on_the_merchants_papers_only(make_bench):
     in_order(merchant, "手续费约", "0.74")
     assert "手续费" not in cardholder
     stories.void_last(b)
-    assert "手续费退还约" in b.rig.paper.receipts[-2]
+    assert "退手续费约" in b.rig.paper.receipts[-2]
     sale = stories.sale(b, 10000)
     stories.refund(b, sale.rrn, f"{b.clock.now:%m%d}", 10000)
     assert "退货不退手续费" in b.rig.paper.receipts[-2]
     b.choose("交易查询/按凭证号查询")
     key_in(b, str(sale.trace))
     assert "0.60" in desk.everything(b)
+
+
+def test_the_fee_is_told_before_a_void_and_before_a_refund(make_bench):
+    for returned, words in ((0, "退货不退手续费"), (1, "退手续费约0.60")):
+        b = make_bench(settings={"fee_bp": 60, "fee_returned": returned})
+        b.power_on()
+        b.sign_on()
+        sale = stories.sale(b, 10000)
+        b.press("LAST")
+        key_in(b, stories.SUPERVISOR)
+        assert "退手续费约0.60" in "".join(b.read()).replace(" ", "")
+        b.press("CANCEL")
+        b.to_idle()
+        b.press("REFUND")
+        key_in(b, stories.SUPERVISOR)
+        b.swipe(CARD)
+        b.press("ENTER")
+        for digits in (sale.rrn, f"{b.clock.now:%m%d}", "10000"):
+            key_in(b, digits)
+        assert words in "".join(b.read()).replace(" ", "")
 
 
 # -- reprints --------------------------------------------------------------------------------------

@@ -79,7 +79,13 @@ def cause(t, txn):
     """(code, what differed): the terminal's own code for why it became unfinished, ("", "") if
     the journal does not know."""
     for _, text in notes(t, txn):
-        if text.startswith("open "):
-            code, _, fault = text[5:].partition(" ")
-            return code, fault
+        if opened_by(text):
+            return opened_by(text), text[5:].partition(" ")[2]
     return "", ""
+
+
+def opened_by(text):
+    """The code in a note that opened a case; "" for any other note. ``text``: str or bytes."""
+    if not isinstance(text, str):
+        text = str(bytes(text), "ascii")
+    return text[5:].partition(" ")[0] if text.startswith("open ") else ""

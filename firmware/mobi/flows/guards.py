@@ -15,6 +15,7 @@ _SWITCHES = {
 }
 # How far back a sale is looked for that the new one may repeat.
 _REPEATS = const(8)
+_DAY = const(86400)
 
 
 def may_start(t, what):
@@ -40,6 +41,12 @@ def nearly_full(t):
     """Is it time to settle? At nine tenths of what a batch may hold."""
     limit = t.settings.get("batch_limit")
     return t.journal.count * 10 >= limit * 9 or t.journal.room * 9 < t.journal.count
+
+
+def from_earlier_day(t):
+    """Does the open batch begin on an earlier day than today? Then it is time to settle, too."""
+    first = t.journal.at(0) if t.journal.count else None
+    return first is not None and first.time // _DAY < t.now() // _DAY
 
 
 def find(t, trace):

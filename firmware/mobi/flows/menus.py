@@ -32,12 +32,15 @@ MANAGE = (
     ("change_operator", "change_operator"),  # 换操作员
     ("download", "download"),  # 参数下载
     ("audit_trail", "audit_trail"),  # 审计记录
+    ("self_check", "self_check"),  # 自检
+    ("statistics", "statistics"),  # 原因统计
 )
 OTHER = (
     ("balance", "balance"),  # 余额查询
     ("sale_code", "sale_code"),  # 扫码付款
     ("refund_code", "refund_code"),  # 扫码退货
     ("correct_amount", "correct_amount"),  # 金额有误
+    ("help", "help"),  # 帮助
     ("language", "language"),  # 语言
 )
 MAIN = (
@@ -62,6 +65,7 @@ SYSTEM = (
     ("change_password", "change_password"),
     ("version", "version"),
     ("change_operator", "change_operator"),
+    ("self_check", "self_check"),  # 自检
 )
 # Keys that open a flow straight from the idle screen.
 KEYS = (("VOID", "void"), ("LAST", "void_last"), ("REFUND", "refund"))

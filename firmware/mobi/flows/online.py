@@ -48,6 +48,14 @@ async def reach(t, title):
         raise refused_by(t, codes.LINE_DOWN)
 
 
+def about(t):
+    """What a message that is no transaction says about the operator and the batch."""
+    txn = tx.Transaction(0)
+    txn.operator = t.session.operator
+    txn.batch = t.journal.batch
+    return txn
+
+
 async def exchange(t, title, name, txn):
     """Send the request ``name`` about ``txn`` and give the checked reply.
 

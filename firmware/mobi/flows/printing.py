@@ -72,10 +72,10 @@ class Printing:
                 await t.printer.print_lines(lines() if callable(lines) else lines)
                 return True
             except PrinterError as error:
-                trouble = t.tr(_trouble(error))
+                what = t.tr(trouble(error))
             try:
                 t.ui.beep()
-                rows = page(trouble, t.tr("mend_printer"), t.tr("cancel_later"))
+                rows = page(what, t.tr("mend_printer"), t.tr("cancel_later"))
                 if booked:
                     rows += page(t.tr("is_safe"), codes.advice(codes.NO_PAPER, t.language))
                     rows += page(t.tr("tell_customer"), codes.customer(codes.NO_PAPER, t.language))
@@ -105,7 +105,8 @@ class Printing:
             t, t.journal.last_batch_number, t.journal.last_count, t.journal.at_last))
 
 
-def _trouble(error):
+def trouble(error):
+    """The id of the text for what a printer reports."""
     if isinstance(error, PaperOut):
         return "printer_paper"
     if isinstance(error, CoverOpen):

@@ -3,7 +3,7 @@
 from mobi import transactions as tx
 from mobi.access import NOBODY
 from mobi.acquiring import codes
-from mobi.flows import advice, cards, guards, limits, online, reasons, sale, session
+from mobi.flows import advice, cards, fees, guards, limits, online, reasons, sale, session
 from mobi.flows.online import Refused
 from mobi.ui.text import money
 
@@ -59,7 +59,8 @@ async def _amount(t, title, txn, original):
             continue
         if original is not None:
             guards.may_refund(t, original, txn.amount)
-        rows = (t.tr("refund_amount"), "RMB " + money(txn.amount), t.tr("enter_or_edit"))
+        rows = [t.tr("refund_amount"), "RMB " + money(txn.amount)] + fees.rows(t, txn)
+        rows.append(t.tr("enter_or_edit"))
         if await t.ui.confirm(title, rows):
             return
 

@@ -6,9 +6,9 @@ hear of it, but nobody shall wait for that. So a report is kept and sent while t
 
 from micropython import const
 
-from mobi import transactions as tx
 from mobi.acquiring import codes
 from mobi.acquiring.messages import BadMac, BadMessage, Rejected
+from mobi.flows import online
 from mobi.link.link import LinkError
 
 _KEY = b"r"
@@ -44,8 +44,7 @@ async def send(t):
     if not await t.link.hello(2000):
         return
     for text in _waiting(t):
-        txn = tx.Transaction(0)
-        txn.batch = t.journal.batch
+        txn = online.about(t)
         txn.report = text
         try:
             raw = await t.link.request(t.composer.build("status", txn), _REPLY_MS)

@@ -3,7 +3,6 @@
 import struct
 
 from mobi import audit, settings
-from mobi import transactions as tx
 from mobi.access import ADMINISTRATOR, NOBODY, SUPERVISOR, Locked, password_length
 from mobi.acquiring import codes, parameters
 from mobi.acquiring.messages import BadMac, BadMessage, Rejected
@@ -172,9 +171,7 @@ async def manage(t, title, name, with_trace=True):
     ``with_trace``: it takes a number of its own; echoes and downloads do not.
     """
     await online.reach(t, title)
-    txn = tx.Transaction(0)
-    txn.operator = t.session.operator
-    txn.batch = t.journal.batch
+    txn = online.about(t)
     if with_trace:
         txn.trace = t.journal.take_trace()
     trusted = t.session.trusted

@@ -34,6 +34,7 @@ EQUAL = const(1)  # 平
 DIFFERENT = const(2)  # 不平
 ERROR = const(3)  # 出错: the host does not know this batch, or has refused its upload
 
+_DAY = const(86400)
 _DETAILS_PER_MESSAGE = const(8)
 _SEARCHED = const(6)  # refunds without answer that are told apart by the host's totals
 # Verdict; refunds in turn (after sales and voids); place in the batch; transactions sent so far.
@@ -101,6 +102,19 @@ async def run(t):
     await _compare(t, title)
 
 
+async def wants(t):
+    """Once a day: transactions of an earlier day are not settled. True: the operator does it."""
+    today = t.now() // _DAY
+    if t.reminded == today or not guards.from_earlier_day(t):
+        return False
+    t.reminded = today
+    t.ui.beep()
+    try:
+        return await t.ui.confirm(t.tr("settle"), t.tr("settle_day_ask"))
+    except Leave:
+        return False
+
+
 def ended(t):
     """Has the host acknowledged the end of the open settlement? Then the line is not needed."""
     return t.journal.settlement_stage[0] == ENDED
@@ -115,13 +129,6 @@ def _numbers(sums):
 
 
 # -- the host ------------------------------------------------------------------------------------
-
-
-def _about(t):
-    txn = tx.Transaction(0)
-    txn.operator = t.session.operator
-    txn.batch = t.journal.batch
-    return txn
 
 
 async def _exchange(t, title, name, txn):
@@ -139,7 +146,7 @@ async def _exchange(t, title, name, txn):
 async def _compare(t, title):
     # 0500: nothing is durable and nothing is lost until the host has given its verdict.
     for _ in range(2):
-        txn = _about(t)
+        txn = online.about(t)
         txn.totals = t.journal.totals()
         reply = await _exchange(t, title, "settlement", txn)
         if not reply.verdict:
@@ -210,7 +217,7 @@ async def _finish(t, title):
     if stage != ENDED:
         if verdict != EQUAL and not await _upload(t, verdict, refunds, done, sent):
             return
-        txn = _about(t)
+        txn = online.about(t)
         txn.count = _counted(t.journal.totals())
         txn.balanced = verdict == EQUAL
         reply = await _exchange(t, title, "batch_end", txn)
@@ -237,7 +244,7 @@ async def _upload(t, verdict, refunds, at, sent):
             txn = packet[0]
             name = "batch_refund"
             if not refunds:
-                txn = _about(t)
+                txn = online.about(t)
                 txn.packet = packet
                 name = "batch_upload"
             reply = await _exchange(t, heading, name, txn)

@@ -2,7 +2,7 @@
 
 from mobi import transactions as tx
 from mobi.access import NOBODY
-from mobi.flows import advice, cards, guards, limits, reasons, sale, session
+from mobi.flows import advice, cards, fees, guards, limits, reasons, sale, session
 from mobi.flows.online import Refused
 from mobi.ui.text import money
 
@@ -67,9 +67,9 @@ async def _void(t, title, original, supervisor, correcting=False):
     """Void ``original``. When it was done and ``correcting``: the track of the card, or ""."""
     guards.may_void(t, original)
     # S60, S76: a second look at exactly what is going to be undone.
-    if not await t.ui.confirm(title, _first(t) + describe(t, original)):
-        return None
     txn = _request(original)
+    if not await t.ui.confirm(title, _first(t) + describe(t, original, fees.rows(t, txn))):
+        return None
     txn.supervisor = supervisor
     await limits.void(t, title, txn)
     ask_pin = False
@@ -129,18 +129,20 @@ def _first(t):
     # when it is the newest one that got no answer.
     for txn in t.journal.unfinished():
         if txn.state == tx.REVERSAL_DUE:
-            return ("%06d %s" % (txn.trace, t.state_text(txn)), t.tr("reverse_then_void"))
-    return ()
+            return ["%06d %s" % (txn.trace, t.state_text(txn)), t.tr("reverse_then_void")]
+    return []
 
 
-def describe(t, txn):
-    """Rows that tell a person which transaction this is: kind, card, voucher, amount, RRN, time."""
-    return (
+def describe(t, txn, more):
+    """Rows that tell a person which transaction this is: kind, card, voucher, amount, RRN, time.
+
+    ``more``: rows about what is going to happen to it.
+    """
+    return [
         "%s %06d" % (t.tr(tx.KIND_NAMES[txn.kind]), txn.trace),
         "RMB " + money(txn.value),
         cards.short(txn.masked_pan),
         t.tr("rrn_is"),
         "  " + txn.rrn,
         t.date_text(txn.time),
-        t.tr("enter_continues"),
-    )
+    ] + more + [t.tr("enter_continues")]
