@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from host_tools.acquirer.cards import TEST_CARDS, payment_code
 from host_tools.bench import Bench, menu, pico, stories
 from host_tools.flash import image
 from host_tools.places import ROOT
@@ -153,7 +154,7 @@ def _drift(b: Bench, transactions: int) -> dict[str, float]:
     first: dict[str, Any] = {}
     now: dict[str, Any] = {}
     for count in range(1, transactions + 1):
-        stories.sale_by_code(b, 100 + count, f"6299901200{count:08d}")
+        stories.sale_by_code(b, 100 + count, payment_code(TEST_CARDS[0], count))
         if count % 10 == 0 or count == transactions:
             now = b.measure()
             first = first or now
