@@ -230,6 +230,19 @@ def test_no_answer_to_the_totals_begins_nothing(b):
     agree(b)
 
 
+def test_a_power_cut_before_the_totals_are_answered_begins_nothing(b):
+    stories.sale(b, 1000)
+    b.line.delay_next("reply", 5)
+    begin(b)
+    b.wait_until(lambda: operations(b)[-1] == "settlement", timeout=30)
+    desk.restart(b)
+    log_in(b)
+    b.to_idle()
+    stories.sale(b, 500)  # the host has compared other totals meanwhile: they are compared again
+    stories.settle(b)
+    agree(b)
+
+
 def test_a_refused_settlement_says_why_and_begins_nothing(b):
     stories.sale(b, 1000)
     b.host.rule("settlement", code="96")
