@@ -27,24 +27,34 @@ CONNECT_MS = 10_000
 class _Open:
     # A request on its way to the host.
     line: Line
-    request: bytes
-    mti: str
-    trace: str
-    terminal: str
+    message: bytes
+    request: Request
     sent_ms: int
 
     def __str__(self) -> str:
-        return f"{self.mti} trace {self.trace or '?'} of terminal {self.terminal or '?'}"
+        request = self.request
+        return (f"{request.mti} trace {request.get('11') or '?'} of terminal " +
+                f"{request.get('41') or '?'}")
 
 
-def _read(message: bytes) -> Request | None:
-    # As much of a foreign message as can be read.
+def readable(message: bytes) -> Request | None:
+    """As much of a foreign message as can be read; None when nothing can."""
     try:
         return decode(message)
     except FormatError as error:
         return error.request
     except Unanswerable:
         return None
+
+
+def answers(reply: Request, request: Request) -> bool:
+    """Does a reply belong to that request? By its type, terminal and trace."""
+    if reply.mti != f"{int(request.mti) + 10:04d}":
+        return False
+    if reply.get("41") not in ("", request.get("41")):
+        return False
+    # Echo tests and downloads need not repeat the trace.
+    return reply.get("11") == request.get("11") or request.mti in ("0800", "0820")
 
 
 class Gateway(Loop):
@@ -138,11 +148,11 @@ class Gateway(Loop):
                 self._forward(line, message)
 
     def _forward(self, line: Line, message: bytes) -> None:
-        request = _read(message)
+        request = readable(message)
         if request is None:
             self.say(f"{line.name}: {len(message)} bytes that are no message; dropped")
             return
-        entry = _Open(line, message, request.mti, request.get("11"), request.get("41"), now_ms())
+        entry = _Open(line, message, request, now_ms())
         if self._host is None:
             self.say(f"{line.name}: {entry} is not sent, the host is away. Nothing was booked; " +
                      "the terminal will say that no answer came.")
@@ -154,7 +164,7 @@ class Gateway(Loop):
         self.say(f"{line.name}: {entry} sent")
 
     def _deliver(self, message: bytes) -> None:
-        reply = _read(message)
+        reply = readable(message)
         if reply is None:
             self.say(f"host: {len(message)} bytes that are no message; dropped")
             return
@@ -172,7 +182,7 @@ class Gateway(Loop):
             return
         self._open.remove(entry)
         try:
-            sent = entry.line.send(message, entry.request)
+            sent = entry.line.send(message, entry.message)
         except LineClosed as error:
             self.drop(entry.line, str(error))
             return
@@ -183,12 +193,4 @@ class Gateway(Loop):
                      "gone on; dropped")
 
     def _match(self, reply: Request) -> _Open | None:
-        for entry in self._open:
-            if reply.mti != f"{int(entry.mti) + 10:04d}":
-                continue
-            if reply.get("41") not in ("", entry.terminal):
-                continue
-            # Echo tests and downloads need not repeat the trace.
-            if reply.get("11") == entry.trace or entry.mti in ("0800", "0820"):
-                return entry
-        return None
+        return next((entry for entry in self._open if answers(reply, entry.request)), None)

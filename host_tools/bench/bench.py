@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 from host_tools.acquirer import TEST_CARDS, Acquirer, Answer
 from host_tools.acquirer.notices import Courier, Sink
 from host_tools.acquirer.trace import Entry
-from host_tools.bench import boards, menu, provisioning, states, wiring
+from host_tools.bench import abroad, boards, menu, provisioning, states, wiring
 from host_tools.bench.kernel import Kernel
 from host_tools.bench.keypad import NoSuchKey
 from host_tools.bench.line import HostEnd
@@ -108,9 +108,9 @@ class Bench:
     (`host_tools/acquirer/notices.py`: ``Webhook``, ``FileSink``), beginning with the bench.
     ``state``: begin where something has happened already, switched on and logged in
     (`host_tools/bench/states.py` has the names).
-    ``line``: None leads to the acquirer of the bench; "pty" makes a pseudo terminal that another
-    program opens (`b.line_port` is its name), a serial port's name leads out there. Either runs in
-    real time.
+    ``line``: None leads to the acquirer of the bench, "tcp:HOST:PORT" to one of your own, in
+    virtual time as well (`abroad`). "pty" makes a pseudo terminal that another program opens
+    (`b.line_port` is its name), a serial port's name leads out there; these run in real time.
     ``provision`` false: a blank terminal. ``keep``: a folder for flash images and the log instead
     of a private one that is removed at the end; images that lie there are taken over.
     """
@@ -171,6 +171,7 @@ class Bench:
         self.log = self.folder / "terminal.log"
         self.keys_pressed: list[str] = []
         self._outside: Outside | None = None
+        self._abroad: abroad.Abroad | None = None
         journal = Nor(journal_kib * 1024, unit=unit, seed=seed)
         vault = Nor(8 * 1024, unit=unit, seed=seed + 1)
         self.rig = Rig(self.kernel, journal, vault, seed)
@@ -220,9 +221,14 @@ class Bench:
         return True
 
     def _connect(self, line: str | None) -> None:
+        number = random.Random(f"line {self.seed}").getrandbits(32)
         if line is None:
-            number = random.Random(f"line {self.seed}").getrandbits(32)
             self.line.far = HostEnd(self.line, self._handle, LATENCY_S, number)
+            return
+        if line.startswith(abroad.PREFIX):
+            self._abroad = abroad.Abroad(
+                line.removeprefix(abroad.PREFIX), self.host.trace, self.line.say)
+            self.line.far = HostEnd(self.line, self._ask_abroad, 0.0, number)
             return
         port: Port = Pty() if line == "pty" else SerialPort(line, wiring.HOST_BAUD)
         self.line.far = self._outside = Outside(self.line, port)
@@ -231,7 +237,7 @@ class Bench:
     def line_port(self) -> str:
         """The port that leads to the terminal's line, with ``line="pty"``."""
         if self._outside is None:
-            raise WrongUse('this line leads to the bench\'s own acquirer: Bench(line="pty")')
+            raise WrongUse('no program can open this line; one with a name is Bench(line="pty")')
         return self._outside.port.name
 
     # -- life ----------------------------------------------------------------------------------
@@ -251,10 +257,16 @@ class Bench:
         if self._outside is not None:
             self._outside.close()
             self._outside = None
+        if self._abroad is not None:
+            self._abroad.close()
         if self._temporary:
             shutil.rmtree(self.folder, ignore_errors=True)
         elif self.folder.is_dir():
             self._save_images(self.folder)
+
+    def _ask_abroad(self, message: bytes) -> list[Answer]:
+        assert self._abroad is not None
+        return self._abroad.handle(message, self.clock.now)
 
     def _handle(self, message: bytes) -> list[Answer]:
         answers = self.host.handle(message, self.clock.now)
@@ -437,6 +449,11 @@ class Bench:
         self._run(began + round(timeout * 1e6), lambda: condition() or not self.powered)
         if not condition():
             raise Timeout(self._report(what, (self.kernel.now_us - began) / 1e6))
+
+    @property
+    def has_own_acquirer(self) -> bool:
+        """Does the line lead to ``host``, so that its books are the other side of the journal?"""
+        return self._outside is None and self._abroad is None
 
     @property
     def is_real_time(self) -> bool:

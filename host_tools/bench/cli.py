@@ -46,6 +46,8 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
                       help="lead the terminal's line to a pseudo terminal for your own host")
     line.add_argument("--host-port", metavar="TTY",
                       help="lead the terminal's line to this serial port")
+    line.add_argument("--connect", metavar="HOST:PORT",
+                      help="ask your own acquirer there instead, over TCP")
     run.set_defaults(run=_run)
     demo = commands.add_parser(
         "demo", help="a scripted trading day; pictures, receipts, journal, ledger, trace")
@@ -97,7 +99,7 @@ def _run(args: argparse.Namespace) -> int:
 def _bench(args: argparse.Namespace, notices: list[Sink]) -> Bench:
     from host_tools.bench.bench import Bench
 
-    line = "pty" if args.line_pty else args.host_port
+    line = "pty" if args.line_pty else f"tcp:{args.connect}" if args.connect else args.host_port
     return Bench(args.board, args.seed, language=args.language, keep=args.keep, line=line,
                  amounts=args.amounts, notices=notices, state=args.state)
 

@@ -86,7 +86,7 @@ class Line:
         self.is_cut = True
         self._cut_at = None
         self._cuts += 1
-        self._say("cut" if seconds is None else f"cut for {seconds:g} s")
+        self.say("cut" if seconds is None else f"cut for {seconds:g} s")
         if seconds is not None:
             number = self._cuts
             self.kernel.after(int(seconds * 1e6), lambda: self._mend_itself(number))
@@ -94,12 +94,12 @@ class Line:
     def _mend_itself(self, number: int) -> None:
         if self.is_cut and number == self._cuts:
             self.is_cut = False
-            self._say("mended")
+            self.say("mended")
 
     def restore(self) -> None:
         """Mend the line after ``cut``, end ``noise``, disarm what waits for the next message."""
         if self.is_cut or self.ber:
-            self._say("mended")
+            self.say("mended")
         self.is_cut = False
         self.ber = 0.0
         self.disarm()
@@ -145,7 +145,7 @@ class Line:
             if armed == what:
                 del self._armed[i]
                 took = f" by {seconds:g} s" if fault == "delay" else ""
-                self._say(f"{what}: {fault}{took}")
+                self.say(f"{what}: {fault}{took}")
                 return fault, seconds
         return "", 0
 
@@ -157,7 +157,8 @@ class Line:
             waiting.append(f"cut after {self._cut_at - self.carried} bytes")
         return waiting
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """Write what happened, with its time, to ``log``."""
         self.log.append(f"{self.kernel.now_us / 1e6:.3f} s: {text}")
 
     # -- bytes -------------------------------------------------------------------------------

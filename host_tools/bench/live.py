@@ -526,6 +526,7 @@ def _status(live: Live, bench: Bench) -> dict[str, Any]:
         "seconds": round(bench.clock.seconds, 1),
         "speed": live.speed,
         "real_time": bench.is_real_time,
+        "own_acquirer": bench.has_own_acquirer,
         "power": bench.powered,
         "power_cut_in": None if waits is None else waits - bench.flash_ops(),
         "flash_ops": bench.flash_ops(),

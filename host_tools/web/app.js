@@ -138,7 +138,7 @@ function drawStatus(news) {
   $("noise").value = String(news.ber);
   $("personality").value = news.personality;
   toggle("magic", news.amounts, ["magicon", "magicoff"]);
-  for (const id of ["personality", "rule", "clearrules", "magic"]) $(id).disabled = news.real_time;
+  for (const id of ["personality", "rule", "clearrules", "magic"]) $(id).disabled = !news.own_acquirer;
   for (const button of document.querySelectorAll("[data-fault]")) button.disabled = news.real_time;
   list("linelog", [...news.line_log.slice(-4).map((text) => [text, ""]), ...news.armed.map((text) => [text, "armed"])]);
   list("rules", news.rules.map((text) => [text, "armed"]));
@@ -173,8 +173,9 @@ function drawBooks() {
   });
   $("rows").replaceChildren(...sorted.map(({ here, there }) => {
     const txn = here ?? there;
-    // What a journal no longer holds was settled and its room used again.
-    const [look, mark, text] = here ? verdict(here, there) : ["", "", ""];
+    // What a journal no longer holds was settled and its room used again; of the books of somebody
+    // else's acquirer nothing is known here.
+    const [look, mark, text] = here && status.own_acquirer ? verdict(here, there) : ["", "", ""];
     const row = element("tr", "", look === "good" ? "" : look);
     const sign = element("span", mark, `mark ${look}`);
     sign.title = text;

@@ -191,6 +191,8 @@ def test_mobi_run_without_a_console_writes_a_log_until_it_is_told_to_end():
     (["--board", "arduino"], "unix"),
     (["--host-port", "/dev/nothing-here"], "/dev/nothing-here"),
     (["--page", "99999"], "no port"),
+    (["--connect", "127.0.0.1:1"], "Start it first"),
+    (["--connect", "nowhere"], "HOST:PORT"),
     (["--line-pty", "--host-port", "x"], "not allowed with"),
 ])
 def test_wrong_use_is_explained(options, wanted):
