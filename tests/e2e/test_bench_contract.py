@@ -383,6 +383,7 @@ def test_errors_say_what_there_is(b, make_bench):
 # -- a firmware that dies -------------------------------------------------------------------------
 
 
+@pytest.mark.unix_only("kills the process")
 def test_a_dead_processor_is_restarted_by_the_watchdog(b):
     stories.sale(b, 100)
     b.board._process.kill()
@@ -398,6 +399,7 @@ def test_a_dead_processor_is_restarted_by_the_watchdog(b):
     b.expect_crashes()
 
 
+@pytest.mark.unix_only("stops the process; tests/pico hangs a chip")
 def test_a_processor_that_hangs_is_restarted_too(make_bench, monkeypatch):
     monkeypatch.setattr(unix_module, "_HANGS_S", 1.0)
     b = make_bench()
@@ -411,6 +413,7 @@ def test_a_processor_that_hangs_is_restarted_too(make_bench, monkeypatch):
     b.expect_crashes()
 
 
+@pytest.mark.unix_only("brings firmware of its own")
 def test_a_terminal_that_does_not_boot_shows_its_log(make_bench, monkeypatch, tmp_path):
     broken = tmp_path / "firmware"
     broken.mkdir()

@@ -28,6 +28,7 @@ def test_sign_on_brings_the_idle_screen(bench):
     assert bench.shows("请刷卡")
 
 
+@pytest.mark.pico
 def test_a_sale_is_journalled_booked_and_printed_twice(b):
     before = b.host.ledger().balance(CARD)
     txn = stories.sale(b, 12345)
@@ -63,6 +64,7 @@ def test_void_by_voucher_number_takes_the_older_one(b):
     assert states[first.trace] == "voided" and states[second.trace] == "approved"
 
 
+@pytest.mark.pico
 def test_refund_after_settlement(b):
     sale = stories.sale(b, 8000)
     stories.settle(b)

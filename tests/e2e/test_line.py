@@ -22,6 +22,7 @@ def test_a_line_that_comes_back_in_time_still_brings_the_reply(b):
     ended_well(b)
 
 
+@pytest.mark.pico
 def test_nothing_is_sent_into_a_dead_line(b):
     b.line.cut()
     stories.sale(b, 500, wait=False)

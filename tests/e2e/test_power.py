@@ -131,6 +131,7 @@ def test_the_terminal_comes_back_and_tells_what_is_open(b):
 # -- the slip that did not come out ----------------------------------------------------------------
 
 
+@pytest.mark.pico
 @pytest.mark.parametrize("moment", [until_journalled, until_printing])
 def test_the_next_log_in_offers_the_slip(b, moment):
     sale(b)

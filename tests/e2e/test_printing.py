@@ -283,6 +283,7 @@ def start_sale(b, amount=1000):
     key_in(b, stories.PIN)
 
 
+@pytest.mark.pico
 def test_paper_ends_in_the_middle_of_a_slip(b):
     b.rig.paper.runs_out_after(12)
     start_sale(b)

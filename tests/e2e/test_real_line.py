@@ -13,6 +13,8 @@ from host_tools.bench.bench import WrongUse
 from host_tools.bench.line import LineError
 from tests.programs import program
 
+pytestmark = pytest.mark.unix_only("an emulated chip is slower than the wall clock")
+
 
 def mobi(*arguments):
     """`mobi ARGUMENTS` in a process."""

@@ -115,6 +115,7 @@ def test_every_check_of_a_reply_names_what_differed(b, rule, reason, code, field
     ended_well(b)
 
 
+@pytest.mark.pico
 def test_a_garbled_reply_is_reversed(b):
     b.host.rule("sale", garble=True)
     stories.sale(b, 500, wait=False)

@@ -141,6 +141,7 @@ def test_a_refused_card_moves_nothing(b, card, code, text):
 # -- PIN ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.pico
 def test_a_wrong_pin_is_asked_again_with_a_new_trace(b):
     started(b, 500)
     enter(b, "111111")

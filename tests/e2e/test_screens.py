@@ -314,6 +314,7 @@ def test_a_slip_that_is_checked(start, look):
 # -- start states ----------------------------------------------------------------------------------
 
 
+@pytest.mark.pico
 @pytest.mark.parametrize("state", ["upload-interrupted", "paper-out", "batch-full", "keys-expired"])
 def test_the_first_screen_of_a_start_state(start, look, golden, state):
     b = start(state)

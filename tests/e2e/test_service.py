@@ -279,6 +279,7 @@ def dying(b, name, after_s):
     return str(script)
 
 
+@pytest.mark.unix_only("brings a main.py of its own")
 def test_a_dead_task_stops_visibly_is_noted_and_the_watchdog_restarts(bench):
     b = bench
     b.board.power_on(dying(b, "victim", 40))
@@ -308,6 +309,7 @@ def test_a_dead_task_stops_visibly_is_noted_and_the_watchdog_restarts(bench):
     b.host.ledger().check()
 
 
+@pytest.mark.unix_only("brings a main.py of its own")
 def test_dying_between_request_and_reply_loses_nothing(bench):
     b = bench
     b.board.power_on(dying(b, "victim", 30))

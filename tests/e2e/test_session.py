@@ -40,6 +40,7 @@ def test_only_known_operators_with_their_password_come_in(bench):
     assert [n for n in desk.notes(b, "A")] == ["01 -- log-in"]
 
 
+@pytest.mark.pico
 def test_passwords_are_stars_on_the_screen(bench):
     bench.power_on()
     key_in(bench, "01")

@@ -1,7 +1,11 @@
 """A trading day on the emulated Pico: what a merchant does, and what both ends know afterwards."""
 
+import pytest
+
 from host_tools.bench import stories
 from tests.e2e.kit import CARD, PIN, SUPERVISOR, ended_well, enter, spent, started, states
+
+pytestmark = pytest.mark.pico
 
 
 def test_a_day(bench, picture):

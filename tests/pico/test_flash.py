@@ -14,6 +14,8 @@ from host_tools.flash.console import Console, RemoteError
 from host_tools.flash.terminal import RemoteTerminal
 from host_tools.journal import decode
 
+pytestmark = pytest.mark.pico
+
 # Real seconds a board may be silent; the emulated one takes its time.
 PATIENCE = "240"
 

@@ -6,6 +6,8 @@ import pytest
 from host_tools.bench import stories
 from tests.e2e.kit import PIN, ended_well, signed_on, spent, started, states
 
+pytestmark = pytest.mark.pico
+
 
 @pytest.fixture
 def b(make_bench):
