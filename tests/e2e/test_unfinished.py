@@ -589,3 +589,70 @@ def test_the_history_of_a_void_tells_who_and_why(b):
     b.press("ENTER", "ENTER", "ENTER")
     pick(b, "处理记录")
     assert "原因:00顾客要求" in text(b)
+
+
+# -- from any record to what may be done about it --------------------------------------------------
+
+
+def record_steps(b, trace):
+    """From the record of a transaction in the query menu to its steps."""
+    b.choose("按凭证号查询")
+    enter(b, str(trace))
+    b.press("ENTER", "ENTER")
+
+
+def test_a_sale_is_voided_from_its_record(b):
+    sale = stories.sale(b, 500)
+    stories.sale(b, 600)
+    record_steps(b, sale.trace)
+    pick(b, "撤销此笔")
+    enter(b, SUPERVISOR)
+    assert b.shows(f"消费 {sale.trace:06d}") and b.shows("5.00")
+    stories.void_goes_on(b)
+    b.wait_for("交易成功")
+    b.to_idle()
+    assert states(b)[0] == ("sale", "voided") and spent(b) == 600
+    ended_well(b)
+
+
+def test_a_settled_sale_leads_to_its_refund_with_all_that_is_to_be_keyed(b):
+    sale = stories.sale(b, 5000)
+    stories.settle(b)
+    record_steps(b, sale.trace)
+    entries = menu_entries(b)
+    assert "撤销此笔" not in entries and "退货办法" in entries
+    pick(b, "退货办法")
+    said = text(b)
+    assert sale.rrn in said and f"{b.clock.now:%m%d}" in said and "可退50.00" in said
+    b.press("ENTER")
+    enter(b, SUPERVISOR)
+    b.swipe(CARD)
+    for digits in ("", sale.rrn, f"{b.clock.now:%m%d}", "5000", ""):
+        enter(b, digits)
+    b.wait_for("交易成功")
+    b.to_idle()
+    assert spent(b) == 0
+    _, reasons = offered_by(b, sale.trace)
+    assert reasons["退货办法"] == "已全部退货"
+    ended_well(b)
+
+
+def test_a_released_one_keeps_its_slip_and_its_history(b):
+    lost_sale(b)
+    b.line.cut()
+    case_steps(b)
+    pick(b, "立即冲正")  # in vain; the line is known to be down then
+    b.wait_for("线路不通")
+    b.press("ENTER")
+    pick(b, "人工解除")
+    enter(b, SUPERVISOR)
+    b.press("1", "ENTER")
+    b.wait_for("已解除并记录")
+    b.to_idle()
+    txn = b.journal()[-1]
+    entries, reasons = offered_by(b, txn.trace)
+    assert {"打故障报告单", "联系客服", "处理记录", "交易详情"} == set(entries)
+    assert reasons["查询主机"] == "结果已明确"
+    record_steps(b, txn.trace)
+    pick(b, "处理记录")
+    assert "人工解除:00银行确认已处理" in text(b)
