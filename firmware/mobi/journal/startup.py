@@ -125,7 +125,7 @@ class Startup(Ring):
     def _mend(self, s):
         # One wrong bit must not cost a whole sector, and of so few bytes the CRC tells which it is.
         page = self.medium.page
-        wrong = page[3] != VERSION
+        wrong = 1 if page[3] != VERSION else 0
         for i in range(3):
             wrong += page[i] != MAGIC[i]
         if wrong > 1:
