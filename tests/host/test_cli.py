@@ -72,7 +72,13 @@ def test_an_unknown_option_is_told_in_the_words_of_its_command(capsys, command):
     ("host --port {missing}", "{missing}"),
     ("gateway --port {missing} --connect 127.0.0.1:1", "{missing}"),
     ("run --page {port}", "--page 0"),
+    ("run --page 99999", "no port"),
     ("run --keep {file}", "no folder"),
+    ("run --no-page --board arduino", "unix"),
+    ("run --no-page --host-port {missing}", "{missing}"),
+    ("run --no-page --connect 127.0.0.1:1", "Start it first"),
+    ("run --no-page --connect nowhere", "HOST:PORT"),
+    ("run --line-pty --host-port x", "not allowed with"),
     ("demo --out {file}", "--out"),
     ("demo --out {file}/x", "--out"),
 ])

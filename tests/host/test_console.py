@@ -185,19 +185,3 @@ def test_mobi_run_without_a_console_writes_a_log_until_it_is_told_to_end():
         assert re.search(r"09:00:\d\d panel  Log in", text)
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
-
-
-@pytest.mark.parametrize(("options", "wanted"), [
-    (["--board", "arduino"], "unix"),
-    (["--host-port", "/dev/nothing-here"], "/dev/nothing-here"),
-    (["--page", "99999"], "no port"),
-    (["--connect", "127.0.0.1:1"], "Start it first"),
-    (["--connect", "nowhere"], "HOST:PORT"),
-    (["--line-pty", "--host-port", "x"], "not allowed with"),
-])
-def test_wrong_use_is_explained(options, wanted):
-    with run(*options, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-             stderr=subprocess.PIPE, text=True) as process:
-        said = process.communicate(timeout=40)[1]
-        assert process.returncode == 2
-        assert wanted in said and "Traceback" not in said
