@@ -3,7 +3,10 @@
 import http.server
 import json
 import queue
+import subprocess
+import sys
 import threading
+import urllib.request
 
 import pytest
 
@@ -11,6 +14,7 @@ from host_tools.acquirer.notices import FileSink, Webhook
 from host_tools.bench import Bench, stories
 from host_tools.bench.bench import WrongUse
 from tests.e2e.kit import CARD, CARDS, signed_on, started
+from tests.programs import program
 
 PATIENCE_S = 20  # of real time, for a delivery within this machine
 
@@ -95,6 +99,41 @@ def test_a_terminals_own_report_is_a_risk_event(make_bench, receiver):
         b.to_idle()
     found = got.get(timeout=PATIENCE_S)
     assert found["event"] == "risk" and found["reason"] == "access: wrong passwords for 00, locked"
+
+
+def test_mobi_run_sends_them(receiver, tmp_path):
+    url, got = receiver
+    path = tmp_path / "events.jsonl"
+    command = [sys.executable, "-m", "host_tools.cli", "run", "--webhook", url, "--notices", path]
+    with program(*map(str, command)) as run:
+        page = run.wait(r"http://127.0.0.1:\d+/")[0]
+
+        def do(what, **arguments):
+            said = json.dumps({"do": what, **arguments}).encode()
+            headers = {"Content-Type": "application/json"}
+            with urllib.request.urlopen(
+                urllib.request.Request(f"{page}api/do", said, headers), timeout=PATIENCE_S
+            ) as answer:
+                assert answer.status == 200
+
+        do("sign_on")
+        do("swipe", card="good")
+        run.wait("panel .*622202")
+        do("press", key="ENTER")
+        for digits in ("700", stories.PIN):
+            do("type", digits=digits)
+            do("press", key="ENTER")
+        found = got.get(timeout=PATIENCE_S)
+        assert (found["event"], found["amount"]) == ("approved", 700)
+        assert run.interrupt() in (0, 130)
+    assert json.loads(path.read_text(encoding="utf-8").splitlines()[0])["event"] == "approved"
+
+
+def test_mobi_run_refuses_an_address_that_is_none():
+    done = subprocess.run(
+        [sys.executable, "-m", "host_tools.cli", "run", "--webhook", "merchant.example"],
+        capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and "http://" in done.stderr
 
 
 def test_without_a_place_to_go_nothing_is_kept(bench):
