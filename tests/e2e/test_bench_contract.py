@@ -85,7 +85,7 @@ def test_digit_keys_of_the_idle_screen_open_the_menu_entries(b):
     assert b.shows("消费") and b.shows("请刷卡")
     b.press("取消")
     b.press("last")
-    assert b.shows("末笔撤销") or b.shows("无可撤销交易")
+    assert b.shows("末笔撤销") or b.shows("无交易可撤销")
 
 
 def test_choose_looks_for_every_label_on_the_panel(b):

@@ -166,7 +166,7 @@ def test_it_is_refunded_by_reference_number_in_parts(b):
     b.choose("扫码退货")
     for digits in (SUPERVISOR, sale.rrn, today(b), "1"):
         enter(b, digits)
-    assert b.shows("超原交易金额")
+    assert b.shows("超退货额度")
     b.to_idle()
     assert snapshot(b) == before
     ended_well(b)

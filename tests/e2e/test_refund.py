@@ -73,7 +73,7 @@ def test_partial_refunds_never_sum_to_more_than_was_paid(b):
     enter(b, sale.rrn)
     enter(b, today(b))
     enter(b, "501")
-    assert b.shows("超原交易金额") and b.shows("可退 5.00")
+    assert b.shows("超退货额度") and b.shows("原交易可退5.00")
     b.to_idle()
     assert snapshot(b) == before
     stories.refund(b, sale.rrn, today(b), 500)
@@ -91,7 +91,7 @@ def test_the_sum_holds_over_several_batches(b):
     enter(b, sale.rrn)
     enter(b, today(b))
     enter(b, "2001")
-    assert b.shows("超原交易金额") and b.shows("可退 20.00"), b.screen()
+    assert b.shows("超退货额度") and b.shows("原交易可退20.00"), b.screen()
     b.to_idle()
     assert snapshot(b) == before
     stories.refund(b, sale.rrn, today(b), 2000)
@@ -126,7 +126,7 @@ def test_another_card_is_refused_before_anything_is_sent(b):
         before = snapshot(b)
         to_rrn(b, "second")
         enter(b, sale.rrn)
-        assert b.shows("卡号与原交易不符")
+        assert b.shows("卡号不匹配")
         b.to_idle()
         assert snapshot(b) == before
 

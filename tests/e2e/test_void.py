@@ -8,6 +8,7 @@ from tests.e2e.kit import (
     CARDS,
     PIN,
     SUPERVISOR,
+    back_on,
     ended_well,
     enter,
     signed_on,
@@ -71,7 +72,7 @@ def test_void_last_never_steps_back_to_an_older_sale(b):
     stories.void_last(b)
     before = snapshot(b)
     b.press("LAST")
-    assert b.shows("末笔或原交易是撤销")
+    assert b.shows("原交易非消费,不能撤销(是撤销)")
     b.to_idle()
     assert snapshot(b) == before
 
@@ -98,7 +99,7 @@ def test_void_last_says_that_a_newer_sale_is_open(b):
 
 def test_void_last_with_nothing_there(b):
     b.press("LAST")
-    assert b.shows("无可撤销交易")
+    assert b.shows("无交易可撤销")
 
 
 def test_void_last_looks_over_a_declined_sale(b):
@@ -136,7 +137,7 @@ def test_another_card_is_refused_before_anything_is_sent(b):
     before = snapshot(b)
     b.swipe("second")
     b.press("ENTER")
-    assert b.shows("卡号与原交易不符")
+    assert b.shows("卡号不匹配")
     b.to_idle()
     assert snapshot(b) == before
 
@@ -176,14 +177,14 @@ def test_what_cannot_be_voided_and_why(b):
     stories.void(b, sale.trace)
     void = b.journal()[-1]
     refused(b, sale.trace, "该交易已撤销")
-    refused(b, void.trace, "不能再撤销")
+    refused(b, void.trace, "原交易非消费,不能撤销(是撤销)")
     b.host.rule("sale", code="51")
     stories.sale(b, 300, wait=False)
     b.to_idle()
     refused(b, b.journal()[-1].trace, "原交易未成功")
     sale = stories.sale(b, 400)
     refund = stories.refund(b, sale.rrn, f"{b.clock.now:%m%d}", 100)
-    refused(b, refund.trace, "是退货,不能撤销")
+    refused(b, refund.trace, "原交易非消费,不能撤销(是退货)")
     refused(b, sale.trace, "该交易已退货")
     b.choose("余额查询")
     b.swipe(CARD)
@@ -267,6 +268,28 @@ def test_a_wrong_amount_is_put_right_in_one_step(b):
         ("sale", 50000, "voided"), ("void", 50000, "approved"), ("sale", 5000, "approved")]
     assert spent(b) == 5000
     ended_well(b)
+
+
+@pytest.mark.parametrize("leave", ["CANCEL", "wait", "power"])
+def test_a_correction_left_after_its_void_is_a_void(b, leave):
+    stories.sale(b, 50000)
+    b.choose("金额有误")
+    enter(b, SUPERVISOR)
+    enter(b, "5000")
+    stories.void_goes_on(b)
+    b.wait_for("交易成功")
+    b.wait_for("卡号")
+    if leave == "CANCEL":
+        b.press("CANCEL")
+    elif leave == "wait":
+        b.clock.advance(61)
+        assert not b.shows("款项未动")  # of the sale only it would be true
+    else:
+        b.power_cut()
+        back_on(b)
+    b.to_idle()
+    assert states(b) == [("sale", "voided"), ("void", "approved")] and spent(b) == 0
+    ended_well(b, cuts=leave == "power")
 
 
 def test_the_same_amount_needs_no_correction(b):

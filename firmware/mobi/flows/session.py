@@ -109,7 +109,8 @@ async def password(t, title, number, prompt):
             minutes = (lock.seconds + 59) // 60
             await t.ui.message(title, t.tr("password_locked") % minutes, beep=True)
             raise Leave()
-        await t.ui.message(title, t.tr("password_wrong"), beep=True)
+        wrong = "supervisor_wrong" if number == SUPERVISOR else "password_wrong"
+        await t.ui.message(title, t.tr(wrong), beep=True)
 
 
 def _locked_out(t, number):
