@@ -579,13 +579,15 @@ class Bench:
         """
         from host_tools.evidence import PAGE, Sources, collect, write
 
+        own = self.has_own_acquirer
         sources = Sources(
-            journal=bytes(self.rig.flash[wiring.JOURNAL].mem), ledger=self.host.ledger(),
-            messages=self.trace(),
+            journal=bytes(self.rig.flash[wiring.JOURNAL].mem),
+            ledger=self.host.ledger() if own else None, messages=self.trace() if own else None,
             receipts=[(text, functools.partial(self._slip_png, number))
                       for number, text in enumerate(self.receipts())])
         sources.add_file("journal", IMAGES[wiring.JOURNAL], sources.journal)
-        sources.add_file("host", self.host.database)
+        if own:
+            sources.add_file("host", self.host.database)
         found, pictures = collect(
             sources, trace, batch, self.terminal, self.clock.now, self.language)
         write(found, pictures, Path(folder))

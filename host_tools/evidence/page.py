@@ -85,7 +85,7 @@ img { max-width: 17rem; margin: 0 1rem 1rem 0; vertical-align: top; border: 1px 
 """
 # Of things in the same second: what the terminal notes before a message leaves, the messages,
 # and what it notes of the answer.
-_BEFORE = ("begin", "reverse", "lose", "attempt")
+_BEFORE = ("intent", "attempt")
 
 
 def render(evidence: dict[str, Any], total: str) -> str:
@@ -100,7 +100,7 @@ class _Page:
         self.language = evidence["language"]
 
     def tr(self, name: str) -> str:
-        return _TEXTS[name][self.language == "en"]
+        return (_TEXTS.get(name) or _ITEMS[name])[self.language == "en"]
 
     def html(self) -> str:
         e = self.e
@@ -153,7 +153,7 @@ class _Page:
         for row in self.e["compared"]:
             name, here, there = row["item"], row["terminal"], row["host"]
             mark = "" if row["same"] is None else self.tr("same" if row["same"] else "not_same")
-            cells = [_ITEMS[name][self.language == "en"], self._value(name, here),
+            cells = [self.tr(name), self._value(name, here),
                      self._value(name, there), mark]
             rows.append(cells)
         top = "".join(f"<th>{escape(self.tr(head))}</th>" for head in ("item", "here", "there"))
@@ -215,12 +215,9 @@ class _Page:
         if host is None or host["transaction"] is None:
             return ""
         rows = [(_clock(t["time"]), f"{t['batch']:06d}/{t['trace']:06d}",
-                 self._value("kind", t["kind"]), words.money(t["amount"]), t["masked_pan"],
-                 t["code"], t["rrn"], self._value("state", t["state"]))
+                 *(self._value(name, t[name]) for name in _ITEMS))
                 for t in (host["transaction"], *host["related"])]
-        lines = ["<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
-                 for row in rows]
-        text = "<table>" + "\n".join(lines) + "</table>"
+        text = self._table(("time", "voucher", *_ITEMS), rows)
         entries = [f"{entry['posting']:<12} {entry['account']:<28} {_signed(entry['amount']):>14}"
                    for entry in host["entries"]]
         if entries:

@@ -47,6 +47,9 @@ def test_a_voided_sale_with_everything_about_it(make_bench, tmp_path):
     for wanted in ("终端与主机一致", "消费撤销", "632600000002", "receipt-04.png",
                    hashlib.sha256((tmp_path / "case/evidence.json").read_bytes()).hexdigest()):
         assert wanted in text
+    story = text[text.index("经过"):text.index("签购单</h2>")]
+    order = ["开始: 50.00", "主机 0200 sale", "终端 0210 sale", "主机批准"]
+    assert sorted(order, key=story.index) == order
     everything = b"".join(path.read_bytes() for path in (tmp_path / "case").iterdir())
     assert CARD.encode() not in everything
     assert not any("3012" in f["value"] for m in data["messages"] for f in m["fields"])
