@@ -119,9 +119,6 @@ class I2C:
             raise OSError(5)
         return len(data) + 1
 
-    def writevto(self, address, vector, stop=True):
-        return self.writeto(address, b"".join(bytes(part) for part in vector), stop)
-
 
 class UART(io.IOBase):
     """A serial port: what arrives while nobody reads is kept up to ``rxbuf`` bytes, then lost."""

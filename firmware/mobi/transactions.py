@@ -138,13 +138,9 @@ def without_answer(kind):
     return LOSE if kind == REFUND else DROP
 
 
-def counts_as_debit(kind):
-    """Settlement: sales are debits, voids and refunds credits, a balance is neither."""
-    return kind == SALE
-
-
 def counts_as_credit(kind):
-    """See ``counts_as_debit``. A voided sale stays a debit; its void is a credit beside it."""
+    """Settlement: voids and refunds are credits, sales debits, a balance is neither. A voided sale
+    stays a debit; its void is a credit beside it."""
     return kind in (VOID, REFUND)
 
 

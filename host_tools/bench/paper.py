@@ -94,7 +94,6 @@ class Paper:
         self.printed: list[Line] = []
         self.lost_bytes = 0  # did not fit into the buffer
         self.unknown: list[bytes] = []  # commands that were not understood
-        self.answer_count = 0
         self._silent = False
         self._cover_open = False
         self._lines_left: int | None = None
@@ -188,7 +187,6 @@ class Paper:
                 del self._buffer[:used]
         answers = bytes(self._answers)
         self._answers.clear()
-        self.answer_count += len(answers)
         return answers
 
     def next_at(self) -> int | None:

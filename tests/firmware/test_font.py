@@ -47,13 +47,6 @@ def test_what_has_no_glyph_is_shown_as_a_box_or_a_question_mark():
         assert bytes(bitmap) == bytes(font.glyph(0x3F)[0]) and columns == 1
 
 
-def test_width_counts_columns():
-    assert font.width("") == 0
-    assert font.width("RMB 1.00") == 8
-    assert font.width("□") == 2
-    assert font.width("a□b") == 4
-
-
 def test_gbk_keeps_columns():
     assert font.gbk("Total 1") == b"Total 1"
     assert font.gbk("a□b") == b"a\xa1\xf5b"

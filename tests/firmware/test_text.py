@@ -4,7 +4,7 @@ from mobi.ui.text import PAGE, cut, money, pad, page, spread, width, wrap
 
 
 def test_chinese_characters_take_two_columns():
-    assert width("撤销") == 4 and width("RMB 金额") == 8
+    assert width("撤销") == 4 and width("RMB 金额") == 8 and width("") == 0
 
 
 def test_cut_never_splits_a_wide_character():

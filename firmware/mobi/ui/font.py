@@ -3,6 +3,7 @@
 from micropython import const
 
 from mobi.ui import glyphs
+from mobi.ui.text import width
 
 _RECORD = const(36)  # bytes of a wide glyph in the table: code point, GBK code, bitmap
 _BITMAP = const(4)  # where the bitmap begins in it
@@ -46,14 +47,6 @@ def glyph(code):
     if at < 0:
         at = _find(_MISSING)
     return _wide[at + _BITMAP : at + _RECORD], 2
-
-
-def width(text):
-    """Columns of 8 pixels that ``text`` takes on the panel; also characters on the paper."""
-    columns = 0
-    for character in text:
-        columns += 1 if character < "\x80" else 2
-    return columns
 
 
 def gbk(text):
