@@ -152,9 +152,9 @@ def test_nobody_answered_and_nothing_was_sent(b, prompt):
 def test_nobody_answered_after_it_was_sent_says_nothing_of_the_kind(b):
     b.line.drop_next("reply")
     stories.sale(b, 500, wait=False)
-    b.clock.advance(62)  # the advice
-    b.clock.advance(200)  # nobody reads it, nor the case
-    assert b.shows("未完成交易: 1") and not b.shows("款项未动")
+    b.wait_for("L1")  # nobody reads it, nor the case
+    b.wait_until(lambda: b.shows("操作超时") or b.shows("确认=菜单"), timeout=200)
+    assert b.shows("未完成交易: 1") and not b.shows("操作超时")
 
 
 def test_no_paper_after_a_sale_says_that_it_is_booked(b):

@@ -509,7 +509,7 @@ def test_the_supervisor_closes_an_unknown_refund_with_a_reason_of_his_own(b):
     pick(b, "人工解除")
     enter(b, SUPERVISOR)
     pick(b, "输入原因编号")
-    enter(b, "5")  # below 10 are the lists' own
+    enter(b, "05")  # below 10 are the lists' own
     assert b.shows("输入原因编号")
     b.press("CLEAR")
     enter(b, "4711")
