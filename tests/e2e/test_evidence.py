@@ -191,3 +191,16 @@ def test_sha256sum_agrees(bundle):
     done = subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=bundle,
                           capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_of_several_terminals_one_must_be_named(make_bench, tmp_path, capsys):
+    database = f"sqlite:///{tmp_path}/books.sqlite"
+    with contextlib.closing(Acquirer(database, seed=1)) as host:
+        for amount in (100, 200):
+            sale = stories.sale(signed_on(make_bench(host=host)), amount)
+    command = ["evidence", str(sale.trace), "--host-database", database]
+    assert cli.main(command) == 2
+    assert "00000001, 00000002" in capsys.readouterr().err
+    folder = tmp_path / "case"
+    assert cli.main([*command, "--terminal", "00000002", "--out", str(folder)]) == 0
+    assert load(folder)["host"]["transaction"]["amount"] == 200
