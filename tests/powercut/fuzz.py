@@ -128,10 +128,8 @@ def damage(number: int) -> tuple[int, bytearray, str]:
     elif kind == 3:
         for _ in range(1 + below(3)):
             at = below(len(mem) // PAGE) * PAGE
-            size = (16, PAGE, SECTOR)[below(3)]
-            mem[at : at + size] = bytes((0, 0xFF)[below(2)] for _ in range(1)) * len(
-                mem[at : at + size]
-            )
+            size = min((16, PAGE, SECTOR)[below(3)], len(mem) - at)
+            mem[at : at + size] = (b"\0", b"\xff")[below(2)] * size
         said = "pages zeroed or blank"
     elif kind == 4:
         for _ in range(1 + below(3)):
@@ -140,7 +138,7 @@ def damage(number: int) -> tuple[int, bytearray, str]:
         said = "sectors swapped"
     elif kind == 5:
         at = below(len(mem))
-        mem[at:] = bytes((0, 0xFF)[below(2)] for _ in range(1)) * (len(mem) - at)
+        mem[at:] = (b"\0", b"\xff")[below(2)] * (len(mem) - at)
         said = "cut off"
     elif kind == 6:
         at = below(len(mem))
