@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from host_tools.bench import wiring
+from host_tools.bench import pico, wiring
+from host_tools.flash import drawing, image
 from host_tools.places import ROOT
 
 FIRMWARE = sorted((ROOT / "firmware").rglob("*.py"))
@@ -81,3 +82,55 @@ def test_the_names_of_the_picos_pins_are_those_of_the_wiring():
     ):
         found = re.search(pattern, text)
         assert found and int(found[1]) == names[name], name
+
+
+# -- docs/boards.md --------------------------------------------------------------------------------
+
+DOCS = (ROOT / "docs" / "boards.md").read_text(encoding="utf-8")
+
+
+def promised():
+    """Names in the table of what a board has."""
+    table = DOCS.split("| Attribute | What |")[1].split("\n\n")[0]
+    cells = [line.split("|")[1] for line in table.splitlines() if line.count("|") > 2]
+    return {name for cell in cells for name in re.findall(r"`(\w+)", cell)}
+
+
+@pytest.mark.parametrize("board", ["unix", "rpi_pico", "esp32"])
+def test_every_board_has_what_the_documentation_asks_for(board):
+    folder = ROOT / "boards" / board
+    path = folder / "modules" / "board.py"
+    tree = ast.parse((path if path.exists() else folder / "board.py").read_text(encoding="utf-8"))
+    (kind,) = [n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "Board"]
+    has = {n.name for n in kind.body if isinstance(n, ast.FunctionDef)}
+    has |= {n.attr for n in ast.walk(kind)
+            if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)
+            and isinstance(n.value, ast.Name) and n.value.id == "self"}
+    assert promised() <= has
+    assert has - promised() <= {"__init__", "_measure", "self_test"}
+    assert any(isinstance(n, ast.FunctionDef) and n.name == "open" for n in tree.body)
+
+
+def test_what_the_firmware_asks_of_a_board_is_documented():
+    asked = set()
+    for path in FIRMWARE:
+        asked |= set(re.findall(r"\bboard\.([a-z_]\w*)", code_of(path)))
+    assert asked - {"open"} <= promised()
+
+
+def test_the_flash_map_of_the_documentation_is_the_boards():
+    rows = re.findall(r"\| `(0x[0-9a-f]+)` \| (\d+) KiB \|", DOCS)
+    regions = [(int(at, 16), int(size) * 1024) for at, size in rows]
+    ends = [*(at for at, _ in regions[1:]), pico.FLASH_SIZE]
+    assert [at + size for at, size in regions] == ends
+    assert [at for at, _ in regions] == [0, pico.JOURNAL_AT, pico.VAULT_AT, pico.FILES_AT]
+    assert regions[0][1] == image.ROOM
+    text = (ROOT / "boards" / "rpi_pico" / "modules" / "flash_map.py").read_text(encoding="utf-8")
+    assert "_JOURNAL_SIZE = const(256 * 1024)" in text and "_VAULT_SIZE = const(8 * 1024)" in text
+    assert regions[1][1] == 256 * 1024 and regions[2][1] == 8 * 1024
+
+
+def test_the_drawing_is_current():
+    assert drawing.PICTURE.read_text(encoding="utf-8") == drawing.drawing(), (
+        "run: python -m host_tools.flash.drawing"
+    )
