@@ -8,6 +8,7 @@ from tests.e2e.kit import (
     CARD,
     PIN,
     SUPERVISOR,
+    back_on,
     ended_well,
     enter,
     pick,
@@ -191,6 +192,27 @@ def test_the_reply_to_a_void_is_checked_like_that_to_a_sale(b, rule, reason, fie
     assert states(b) == [("sale", "approved"), ("void", "reversed"), ("sale", "approved")]
     assert spent(b) == 1200
     ended_well(b)
+
+
+def test_an_approval_that_cannot_be_kept_is_not_shown_and_is_reversed(b):
+    # Rule 2: the outcome is durable first. Here the flash dies while the host thinks.
+    b.host.rule("sale", delay=5)
+    started(b, 500)
+    enter(b, PIN)
+    b.clock.advance(2)
+    journal = b.rig.flash[wiring.JOURNAL]
+    journal.faults = {sector: "program error" for sector in range(journal.sectors)}
+    b.wait_for("流水存储器失效")
+    b.to_idle()
+    assert states(b) == [("sale", "pending")] and b.receipts() == []
+    b.choose("消费")
+    assert b.shows("流水存储器失效")  # nothing more is sold without a journal
+    journal.faults = {}
+    b.power_cut()
+    back_on(b)
+    stories.sale(b, 700)
+    assert states(b) == [("sale", "reversed"), ("sale", "approved")] and spent(b) == 700
+    ended_well(b, cuts=1)
 
 
 def test_a_partly_approved_sale_is_reversed_in_whole(b):

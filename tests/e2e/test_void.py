@@ -66,6 +66,16 @@ def test_void_last_has_a_key_and_a_menu_entry_and_asks_for_no_voucher(b):
     ended_well(b)
 
 
+def test_voucher_numbers_go_on_from_1_after_999999(make_bench):
+    b = signed_on(make_bench(settings={"trace": 999998}))
+    first, second = stories.sale(b, 500), stories.sale(b, 600)
+    assert (first.trace, second.trace) == (999999, 1)
+    stories.void(b, 999999)
+    stories.void(b, 1)
+    assert spent(b) == 0
+    ended_well(b)
+
+
 def test_void_last_never_steps_back_to_an_older_sale(b):
     stories.sale(b, 100)
     stories.sale(b, 200)
