@@ -456,7 +456,9 @@ class Terminal:
             return self.tr("badge") % count
         if guards.from_earlier_day(self):
             return self.tr("badge_day")
-        return self.tr("badge_full") if guards.nearly_full(self) else ""
+        if guards.is_full(self):
+            return self.tr("badge_full")
+        return self.tr("badge_nearly") if guards.nearly_full(self) else ""
 
     def _line_quality(self):
         quality = self.link.stats.quality()

@@ -29,12 +29,15 @@ def may_start(t, what):
     if t.journal.read_only:
         raise no_room(t)
     # A void gives money back and fits into what the journal keeps free for it.
-    if what != "void" and (
-        t.journal.count >= t.settings.get("batch_limit") or t.journal.room < 1
-    ):
+    if what != "void" and is_full(t):
         raise no_room(t)
     if blocking(t) is not None:
         raise Refused(t.tr("reversal_blocks"))
+
+
+def is_full(t):
+    """Can the batch take no more sales?"""
+    return t.journal.count >= t.settings.get("batch_limit") or t.journal.room < 1
 
 
 def nearly_full(t):
