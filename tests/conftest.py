@@ -36,8 +36,9 @@ def pytest_collection_modifyitems(config, items):
         only = item.get_closest_marker("unix_only")
         if only is not None:
             item.add_marker(pytest.mark.skip(reason=f"unix board only: {only.args[0]}"))
-        # An emulated second of computing takes most of a minute.
-        item.add_marker(pytest.mark.timeout(1800), append=False)
+        if item.get_closest_marker("timeout") is None:
+            # An emulated second of computing takes most of a minute.
+            item.add_marker(pytest.mark.timeout(1800))
 
 
 class MicroPythonFile(pytest.File):

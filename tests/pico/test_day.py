@@ -41,6 +41,7 @@ def test_a_day(bench, picture):
     picture(b, "settled")
     assert {txn.state for txn in b.journal()} == {"voided", "settled"}
     assert "对账平" in b.receipts()[-1] and spent(b) == 500
+    assert b.measure()["heap_free"] >= 120_000
     assert b.rig.lost_bytes == 0
     assert all(uart.lost == 0 for uart in b.board.chip.uart)
     ended_well(b)
