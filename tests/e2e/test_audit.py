@@ -123,6 +123,7 @@ def test_access_session_start_and_faults(b):
     assert [what for _, _, what, *_ in acts(b, "access")] == [
         "log-in", "lock", "unlock by 01", "log-out"]
     assert [what for _, _, what, *_ in acts(b, "session")] == ["sign-on, batch 000001", "sign-off"]
+    assert ["echo" in what for _, _, what, *_ in acts(b, "fault")] == [True]
     starts = acts(b, "boot")
     assert len(starts) == 2 and "terminal 00000001, Mobi " in starts[0][2]
 
