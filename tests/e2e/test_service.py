@@ -224,6 +224,22 @@ def test_a_vault_without_its_administrator_offers_new_operators(b):
     stories.sale(b, 300)  # keys and numbers were not lost
 
 
+def test_a_hole_in_the_vault_is_told_and_what_is_left_is_used(b):
+    nor = b.rig.flash[VAULT]
+    image = bytearray(nor.mem)
+    at = image.index(b"pmerchant_name")
+    image[at : at + 8] = bytes(8)
+    nor.load(bytes(image))
+    b.power_on()
+    log_in(b)
+    b.wait_for("部分参数或密钥丢失")
+    assert "请管理员核对参数" in "".join(b.read())
+    b.to_idle()
+    stories.sale(b, 400)  # the numbers and the keys are there
+    assert "末笔便利店" not in b.receipts()[-1]
+    b.host.ledger().check()
+
+
 def without_operators(b):
     """The vault's image after the firmware's own code has deleted all operators."""
     script = b.folder / "delete.py"
