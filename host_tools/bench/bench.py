@@ -158,7 +158,7 @@ class Bench:
         else:
             shared = True
         self.host = host
-        self._courier = Courier(host, notices, log.warning) if notices else None
+        self._courier: Courier | None = None
         options = self._options(settings, shared)
         self.terminal = str(options["terminal"])
         self.folder = Path(keep or tempfile.mkdtemp(prefix="mobi-"))
@@ -186,7 +186,8 @@ class Bench:
                 how = {"seed": seed, "settings": settings, "language": language,
                        "journal_kib": journal_kib, "unit": unit, "amounts": amounts}
                 states.enter(self, state, how)
-            if self._courier is not None:
+            if notices:
+                self._courier = Courier(self.host, notices, log.warning)
                 self._courier.start()
         except BaseException:
             self.close()

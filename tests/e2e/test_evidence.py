@@ -5,6 +5,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -185,6 +186,19 @@ def test_a_changed_bundle_is_found_out(bundle, tmp_path, capsys, tamper, complai
     tamper(folder)
     assert cli.main(["evidence", "--verify", str(folder)]) == 1
     assert complaint in capsys.readouterr().out
+
+
+def test_the_document_names_what_is_there(bundle):
+    page = (Path(__file__).parents[2] / "docs" / "evidence.md").read_text(encoding="utf-8")
+    data = load(bundle)
+    for key in (*data, *data["journal"], *data["host"], data["format"]):
+        if key not in ("verdict", "damage"):
+            assert f"`{key}`" in page, key
+    for verdict in ("agree", "differ", "open", "host-only", "no-host", "no-journal"):
+        assert f"`{verdict}`" in page
+    for path in bundle.iterdir():
+        name = "receipt-NN.png" if path.suffix == ".png" else path.name
+        assert f"`{name}`" in page
 
 
 def test_sha256sum_agrees(bundle):

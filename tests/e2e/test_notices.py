@@ -142,6 +142,11 @@ def test_without_a_place_to_go_nothing_is_kept(bench):
     assert bench.host.waiting_notices() == []
 
 
+def test_what_keeps_a_bench_from_beginning_is_told_with_notices_too(tmp_path):
+    with pytest.raises(ValueError, match="no parameter"):
+        Bench(notices=[FileSink(tmp_path / "x")], settings={"no_such": 1})
+
+
 def test_notices_belong_to_the_benchs_own_acquirer(tmp_path):
     with pytest.raises(WrongUse, match="own acquirer"):
         Bench(notices=[FileSink(tmp_path / "x")], line="pty")
