@@ -5,6 +5,7 @@ import os
 import subprocess
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from host_tools.micropython import find
@@ -18,6 +19,10 @@ collect_ignore = ["powercut"]
 # 237 kB are free on a bare Pico; objects of the 64-bit port are about 1.3 times as large, and
 # on the board the firmware is frozen while here its byte code lies on the heap.
 HEAP = os.environ.get("MOBI_TEST_HEAP", "448k")
+
+# The same examples in every run, and no haste: what turns red is the change, not chance or load.
+hypothesis.settings.register_profile("mobi", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("mobi")
 
 
 def pytest_addoption(parser):

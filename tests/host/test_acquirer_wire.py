@@ -320,7 +320,7 @@ SAMPLES += [
 ]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.data())
 def test_mutated_messages_never_raise_and_never_move_money(data):
     message = bytearray(data.draw(st.sampled_from(SAMPLES)))
@@ -343,14 +343,14 @@ def test_mutated_messages_never_raise_and_never_move_money(data):
     assert BANK.host.ledger().balance("merchant") == 0
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=400), st.booleans())
 def test_random_bytes_never_raise(noise, dressed):
     message = TPDU + HEADER + b"\x02\x00" + noise if dressed else noise
     BANK.host.handle(message, datetime(2026, 11, 22))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=300))
 def test_the_codec_has_two_errors_only(noise):
     try:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mobi.acquiring import security
@@ -38,7 +38,6 @@ def test_tables_are_those_derived_from_the_standard():
     assert path.read_text(encoding="utf-8") == des_standard.source()
 
 
-@settings(deadline=None)
 @given(KEY8 | KEY16, st.binary(max_size=64).map(lambda b: b[: len(b) // 8 * 8]))
 def test_des_and_triple_des(key, data):
     cipher = Des(key)
@@ -46,7 +45,6 @@ def test_des_and_triple_des(key, data):
     assert cipher.decrypt(data) == decrypt(key, data)
 
 
-@settings(deadline=None)
 @given(KEY8 | KEY16)
 def test_key_check_value(key):
     assert security.kcv(key) == encrypt(key, bytes(8))[:4].hex().upper()
@@ -56,7 +54,6 @@ PIN = st.text("0123456789", min_size=4, max_size=12)
 PAN = st.text("0123456789", min_size=13, max_size=19)
 
 
-@settings(deadline=None)
 @given(PIN, PAN, KEY8 | KEY16)
 def test_pin_block_is_format_0_of_iso_9564(pin, pan, pik):
     field = bytes.fromhex(f"0{len(pin):x}{pin}".ljust(16, "f"))
@@ -65,7 +62,6 @@ def test_pin_block_is_format_0_of_iso_9564(pin, pan, pik):
     assert security.pin_block(pin, pan, pik) == encrypt(pik, clear)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=400), KEY8 | KEY16)
 def test_cup_ecb_mac(data, mak):
     folded = bytearray(8)
@@ -77,7 +73,6 @@ def test_cup_ecb_mac(data, mak):
     assert security.mac_cup(mak, data) == second.hex().upper().encode()[:8]
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200), KEY16)
 def test_x919_mac(data, key):
     padded = data + bytes(-len(data) % 8)
@@ -88,7 +83,6 @@ def test_x919_mac(data, key):
     assert security.mac_x919(key, data) == encrypt(key[:8], decrypt(key[8:], block))
 
 
-@settings(deadline=None)
 @given(KEY16, KEY16, KEY8, KEY16, st.sampled_from((24, 40, 60)))
 def test_working_keys(tmk, pik, mak, tdk, size):
     def wrap(key):
@@ -102,7 +96,6 @@ def test_working_keys(tmk, pik, mak, tdk, size):
     assert security.unwrap(tmk, data) == (pik, mak)
 
 
-@settings(deadline=None)
 @given(KEY16, st.binary(min_size=60, max_size=60), st.integers(0, 60))
 def test_random_field_62_is_refused(tmk, data, size):
     # The chance that a random one passes is 2**-64.
