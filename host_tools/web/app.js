@@ -266,7 +266,7 @@ function build() {
 
 function magic(text) {
   const declined = /^declined with (..)$/.exec(text);
-  return declined && language === "zh" ? `拒绝,应答码 ${declined[1]}` : note(text);
+  return declined && language === "zh" ? `拒绝，应答码 ${declined[1]}` : note(text);
 }
 
 function drawCard() {
