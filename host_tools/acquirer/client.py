@@ -117,7 +117,8 @@ class Client:
 
     def query(self, batch: int, trace: int) -> bytes:
         """交易状态查询 of a transaction."""
-        return self.manage("0820", "364", f61=f"{batch:06d}{trace:06d}")
+        fields = self._fields("0820", f"00{self.batch:06d}364")
+        return self.message({**fields, "61": f"{batch:06d}{trace:06d}"}, mac=True)
 
     # Card requests
 

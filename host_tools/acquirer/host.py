@@ -294,7 +294,7 @@ class Acquirer:
             force = rule.code if rule is not None and rule.code else ""
             case = Case(db, self._books, self._register, self.policy, operation, request, now,
                         terminal, outcome, force, rule.partial if rule is not None else 0)
-            if operation.family in ("financial", "reversal"):
+            if operation.family in ("financial", "reversal") or operation.name == "query":
                 session.authenticate(case)
             if operation.family != "financial" and force and not is_approved(force):
                 raise Refused(force, f"a rule refuses it with {force}")

@@ -435,6 +435,21 @@ def test_a_host_that_knows_no_queries_leaves_the_case_as_it_is(b, kind):
     assert states(b) == before and "query 40" in notes(b)
 
 
+@pytest.mark.parametrize("code", ["00", "22", "25"])
+@pytest.mark.parametrize("flaw", ["no_mac", "wrong_mac"])
+def test_an_answer_that_nobody_vouches_for_is_not_believed(b, code, flaw):
+    lost_sale(b, 500)
+    b.host.rule("query", **({flaw: True} if code == "00" else {flaw: True, "code": code}))
+    query(b)
+    b.wait_for("应答校验错")
+    b.wait_for("按任意键签到", timeout=200)  # new keys first
+    assert states(b) == [("sale", "reversal_due")] and notes(b) == ["open L1"]
+    b.sign_on()
+    stories.sale(b, 700)
+    assert states(b) == [("sale", "reversed"), ("sale", "approved")]
+    ended_well(b)
+
+
 def test_a_query_that_gets_no_answer_changes_nothing(b):
     lost_sale(b)
     b.host.rule("query", drop=True)

@@ -122,7 +122,7 @@ def test_what_each_request_carries():
         ("sign_off", [11, 41, 42, 60, 63]),
         ("echo", [11, 41, 42, 60]),
         ("parameters", [11, 41, 42, 60]),
-        ("status_query", [11, 41, 42, 60, 61]),
+        ("status_query", [11, 41, 42, 60, 61, 64]),
         ("balance", [field for field in CARD if field != 4]),
         ("sale", CARD),
         ("void", sorted(CARD + VOID)),

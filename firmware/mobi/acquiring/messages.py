@@ -43,6 +43,10 @@ _LOOSE = const(4)  # the reply need not repeat the trace
 _NO_CODE = const(8)  # the reply has no field 39
 _REVERSAL = const(16)
 _FULL_60 = const(32)  # field 60 goes on to 60.7
+_SURE = const(64)  # with _MAC: what the reply says is acted on, so its refusals carry one, too
+
+# Answers to a status query that close a case or have it accepted.
+_ANSWERS = ("00", "22", "25")
 
 # Name, MTI, processing code (3), message type (60.1), network code (60.3), flags, fields of the
 # request. A negative field is there only if there is something to put into it. Field 2 is missing
@@ -59,7 +63,7 @@ TABLE = (
     # 状态上送: a report of up to 60 bytes of GBK text
     ("status", "0820", "", "00", "362", _LOOSE, (11, 41, 42, 60, 62)),
     # Status query: an extension, for hosts that have it
-    ("status_query", "0820", "", "00", "364", 0, (11, 41, 42, 60, 61)),
+    ("status_query", "0820", "", "00", "364", _MAC | _SURE, (11, 41, 42, 60, 61)),
     # 余额查询
     ("balance", "0200", "310000", "01", "000", _MAC | _OUTCOME,
      (2, 3, 11, -14, 22, 25, -26, -35, 41, 42, 49, -52, -53, 60)),
@@ -270,7 +274,8 @@ class Composer:
         if approved and flags & _MAC and 4 in row[6]:
             _check_amount(txn.amount, amount, code)
         if flags & _MAC:
-            self._check_mac(message, txn, flags, approved)
+            must = approved or (flags & _SURE and code in _ANSWERS)
+            self._check_mac(message, txn, flags, must)
         reply = _take(message, row)
         reply.amount = amount
         if flags & _OUTCOME:
@@ -279,10 +284,10 @@ class Composer:
                 txn.approved_amount = amount
         return reply
 
-    def _check_mac(self, message, txn, flags, approved):
+    def _check_mac(self, message, txn, flags, must):
         given = message.raw(64)
         if not len(given):
-            if not approved:
+            if not must:
                 return  # a refusal may come without one
         elif bytes(given) == self._mac(message.body()):
             return
