@@ -98,6 +98,8 @@ OTHER = "06"
 BY_CODE = "03"
 # Answers that close a reversal: done, not known to the host, already closed there.
 REVERSAL_CLOSED_BY = ("00", "25", "12")
+# The last one may also mean another day's transaction: nobody knows whether it was undone.
+CLOSED_UNPROVEN = "12"
 
 _REVERSIBLE = (SALE, VOID)
 _NO_MONEY = (BALANCE,)

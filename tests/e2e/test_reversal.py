@@ -265,6 +265,11 @@ def test_what_closes_it(b, code):
     stories.sale(b, 700)
     assert states(b) == [("sale", "reversed"), ("sale", "approved")]
     assert b.journal()[0].code == code and len(reversals(b)) == 1
+    b.clock.advance(1)
+    reports = [e.verdict for e in b.trace() if e.operation == "status" and e.direction == ">"]
+    # 12 proves nothing: the acquirer is asked to compare.
+    assert reports == (["taken: reversal 000002 of batch 000001 closed by 12: compare it"]
+                       if code == "12" else [])
 
 
 def test_any_other_code_does_not_close_it(b):

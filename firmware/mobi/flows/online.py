@@ -184,6 +184,9 @@ async def reverse(t, title, txn, tries):
             cases.tried(t, txn, codes.of_error(error))
         else:
             if reply.code in tx.REVERSAL_CLOSED_BY:
+                if reply.code == tx.CLOSED_UNPROVEN:
+                    t.report("reversal %06d of batch %06d closed by 12: compare it"
+                             % (txn.trace, txn.batch))
                 txn.code = reply.code
                 t.journal.mark(txn, tx.UNDONE)
                 cases.closed(t, txn, reply.code)

@@ -81,7 +81,9 @@ async def with_pin(t, title, txn, ask_pin=True):
     The last transaction, in whatever state it ended; the reason of a failure has been shown. The
     caller has to ``cards.forget`` it.
     """
-    for attempt in range(_PIN_TRIES):
+    tries = 0
+    while True:
+        tries += 1
         try:
             if ask_pin:
                 await cards.pin(t, title, txn)
@@ -91,10 +93,9 @@ async def with_pin(t, title, txn, ask_pin=True):
         except (online.Refused, t.Leave):
             cards.forget(txn)
             raise
-        if not ask_pin or txn.code != codes.WRONG_PIN or attempt == _PIN_TRIES - 1:
+        if not ask_pin or txn.code != codes.WRONG_PIN or tries == _PIN_TRIES:
             return txn
         txn = _again(txn)
-    return txn
 
 
 def _again(txn):
