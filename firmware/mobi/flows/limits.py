@@ -19,7 +19,7 @@ from micropython import const
 from mobi import audit
 from mobi import transactions as tx
 from mobi.access import NOBODY
-from mobi.flows import reports, session
+from mobi.flows import session
 from mobi.loop import sleep_ms
 from mobi.ui.text import money
 
@@ -100,7 +100,7 @@ async def _warn(t, title, txn, name, found, limit):
 def _record(t, txn, name, found, limit, what):
     words = "%s %d, limit %d, %s" % (name, found, limit, what)
     t.audit(audit.LIMIT, words, txn.supervisor)
-    reports.tell(t, "limit: %s op %02d" % (words, t.session.operator))
+    t.report("limit: %s op %02d" % (words, t.session.operator))
 
 
 # -- what there was --------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """Self-check (自检): every part of the terminal with verdict and advice, at boot and on request.
 
-At boot only what needs nobody and no line: stuck keys, display, printer. From the menu everything,
-with an echo to the acquirer; what is not in order goes into the audit trail (``Y``).
+At boot keys and printer, in silence when they are well (`mobi.flows.service` looks at the flash).
+From the menu everything, with an echo to the acquirer; what is not in order goes into the audit
+trail (``Y``).
 """
 
 import gc

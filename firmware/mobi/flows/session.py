@@ -7,7 +7,7 @@ from mobi.access import ADMINISTRATOR, NOBODY, SUPERVISOR, Locked, password_leng
 from mobi.acquiring import codes, parameters
 from mobi.acquiring.messages import BadMac, BadMessage, Rejected
 from mobi.acquiring.security import BadKeys
-from mobi.flows import online, reports
+from mobi.flows import online
 from mobi.journal.vault import VaultFull
 from mobi.link.link import DOWN, LinkError
 from mobi.ui.dialogs import Leave
@@ -116,7 +116,7 @@ async def password(t, title, number, prompt):
 def _locked_out(t, number):
     t.audit(audit.ACCESS, "locked out %02d" % number)
     if number in (SUPERVISOR, ADMINISTRATOR):
-        reports.tell(t, "access: wrong passwords for %02d, locked" % number)
+        t.report("access: wrong passwords for %02d, locked" % number)
 
 
 async def supervisor(t, title):
