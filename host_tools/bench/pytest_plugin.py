@@ -93,7 +93,7 @@ def sweep(request: pytest.FixtureRequest) -> Callable[..., list[Result]]:
     ``sweep(act, prepare=None, power=True, line=True, thin=1, **options)``: see `Story`,
     `Size.cuts` and `Sweep` in ``host_tools.bench.sweep``.
     """
-    from host_tools.bench.sweep import Cut, Story, Sweep, SweepError, check
+    from host_tools.bench.sweep import Cut, Story, Sweep, SweepError
 
     board = request.config.getoption("--mobi-board")
     seed = request.config.getoption("--mobi-seed")
@@ -105,11 +105,10 @@ def sweep(request: pytest.FixtureRequest) -> Callable[..., list[Result]]:
     ) -> list[Result]:
         name = request.node.nodeid
         story = Story(name, act, prepare or (lambda bench: None))
-        how = {"seed": seed, "board": board, **options}
-        cuts = [Cut.parse(only)] if only else Sweep(story, **how).measure().cuts(
-            power, line, thin=thin)
+        cut = Sweep(story, **{"seed": seed, "board": board, **options})
         try:
-            return check(story, cuts, **how)
+            return cut.check(
+                [Cut.parse(only)] if only else cut.measure().cuts(power, line, thin=thin))
         except SweepError as error:
             again = f"pytest '{name}' --mobi-board {board} --mobi-seed {seed} --mobi-cut CUT"
             raise SweepError(f"{error}\nreplay one of them: {again}") from None

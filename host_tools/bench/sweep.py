@@ -234,6 +234,17 @@ class Sweep:
         short = "replay: the story ended before the cut, unlike in the dry run"
         return replace(result, wrong=(*result.wrong, short))
 
+    def check(self, cuts: Sequence[Cut] | None = None) -> list[Result]:
+        """Run with all ``cuts``, by default with every one there is; ``SweepError`` names those
+        that end badly."""
+        results = [self.run(cut) for cut in (self.measure().cuts() if cuts is None else cuts)]
+        broken = [str(result) for result in results if result.wrong]
+        if broken:
+            raise SweepError(
+                f"{self.story.text}: {len(broken)} of {len(results)} cuts end badly\n"
+                + "\n".join(broken))
+        return results
+
 
 def _aftermath(bench: Bench, cut: Cut, reached: bool) -> Result:
     # What a person does next, and what is wrong then.
@@ -265,21 +276,6 @@ def _states(transactions: Sequence[invariants.Txn]) -> str:
     # All but the sale after the recovery.
     found = Counter(f"{txn.kind} {txn.state}" for txn in transactions[:-1])
     return ", ".join(text if n == 1 else f"{n}x {text}" for text, n in found.items()) or "nothing"
-
-
-def check(
-    story: Story, cuts: Sequence[Cut] | None = None, seed: int = 1, board: str = "unix",
-    **options: Any,
-) -> list[Result]:
-    """Run ``story`` with all ``cuts``, by default with every one it has; ``SweepError`` names those
-    that end badly. ``options``: of every `Bench`."""
-    sweep = Sweep(story, seed, board, **options)
-    results = [sweep.run(cut) for cut in (sweep.measure().cuts() if cuts is None else cuts)]
-    broken = [str(result) for result in results if result.wrong]
-    if broken:
-        raise SweepError(f"{story.text}: {len(broken)} of {len(results)} cuts end badly\n"
-                         + "\n".join(broken))
-    return results
 
 
 def run_all(

@@ -1,4 +1,4 @@
-"""Power and line cut at every place of every story there is; the money checked at both ends.
+"""Power and line cut at every place of every story there is, and days of random faults.
 
 The stories of `mobi sweep` and some more. Each run ends with a sale and a settlement; what must
 hold then is in `host_tools.bench.invariants`.
@@ -6,9 +6,9 @@ hold then is in `host_tools.bench.invariants`.
 
 import pytest
 
-from host_tools.bench import stories
+from host_tools.bench import stories, storm
 from host_tools.bench.nor import MODES
-from host_tools.bench.sweep import STORIES, Story, Sweep, check
+from host_tools.bench.sweep import STORIES, Story, Sweep
 
 LEAN = {"settings": {"copies": 1, "ask_reason": 0}}
 # Behind the writes of a settlement the terminal erases for a minute; every 20th of those will do.
@@ -63,15 +63,24 @@ def test_cut_at_every_write_and_every_frame(sweep, name):
 @pytest.mark.parametrize("name", [*STORIES, *MORE])
 def test_cut_at_every_write_in_every_way(name, unit):
     story = STORIES.get(name) or MORE[name]
-    options = {"unit": unit, "journal_kib": 64, **LEAN}
-    size = Sweep(story, **options).measure()
-    check(story, size.cuts(line=False, how=("clean", "torn", *MODES[1:])), **options)
+    sweep = Sweep(story, unit=unit, journal_kib=64, **LEAN)
+    sweep.check(sweep.measure().cuts(line=False, how=("clean", "torn", *MODES[1:])))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", ["sale", "void-last", "refund", "reversal"])
 def test_cut_at_every_byte(name):
-    story = STORIES[name]
-    size = Sweep(story, **LEAN).measure()
-    check(story, size.cuts(power=False, every_byte=True), **LEAN)
+    sweep = Sweep(STORIES[name], **LEAN)
+    sweep.check(sweep.measure().cuts(power=False, every_byte=True))
+
+
+def test_a_day_in_a_storm():
+    storm.run(storm.plan(seed=3, steps=12), seed=3)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", range(100, 120))
+def test_many_days_in_a_storm(seed):
+    storm.run(storm.plan(seed, steps=40), seed)

@@ -10,7 +10,7 @@ import pytest
 from host_tools import cli
 from host_tools.acquirer.books import Books
 from host_tools.bench import storm
-from host_tools.bench.sweep import STORIES, BadPlan, Cut, Size, SweepError, check, run_all
+from host_tools.bench.sweep import STORIES, BadPlan, Cut, Size, Sweep, SweepError, run_all
 
 
 def mobi(capsys, *arguments):
@@ -153,4 +153,4 @@ def test_the_fixture_runs_every_cut_of_a_story_of_ones_own(sweep):
 
 def test_check_names_what_ends_badly(forgetful):
     with pytest.raises(SweepError, match=r"1 of 1 cuts end badly\npower:1:torn: .*undone"):
-        check(STORIES["sale"], [Cut("power", 1, "torn")])
+        Sweep(STORIES["sale"]).check([Cut("power", 1, "torn")])
