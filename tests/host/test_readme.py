@@ -81,7 +81,7 @@ def serving(command, folder):
 
 def line_pty(command, folder):
     with program(*command.split(), cwd=folder, env=ENV, stdin=subprocess.DEVNULL) as said:
-        port = said.wait(r"The line is (\S+), 115200")[1]
+        port = said.wait(r"line: (\S+) at 115200")[1]
         assert os.path.exists(port)
         assert said.interrupt() == 0, said.lines
 
