@@ -5,7 +5,7 @@ A note is a kind (one letter), the time, and a line of text (ASCII; a merchant's
     OP SUP WORDS     operator and supervisor, two digits each, "--" for nobody; what was done
 
 for example ``99 -- copies 2 > 3``: what was there before, and after. Every start notes the
-terminal's number. Case notes (kind ``C``, `mobi.flows.cases`) are of their own. Who voided, refunded
+terminal's number. Case notes (kind ``C``, `mobi.flows.cases`) stand apart. Who voided, refunded
 or released what, when and for which reason stands in the transactions themselves: operator,
 supervisor and reason are part of their records.
 """

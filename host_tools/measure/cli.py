@@ -28,7 +28,7 @@ processor are this machine's: do not compare them between machines, and let noth
 meanwhile. Ratios are taken between two things measured in the same run, and move little.
 
 A goal that is missed is named at the end of the table; the exit code stays 0, because a busy
-machine misses the goals of processor time. Goals that do not depend on the machine are tests as well.
+machine misses the goals of processor time. Goals that do not depend on the machine are tests, too.
 
 This page is written by `mobi bench --describe > docs/benchmarks.md`.
 """

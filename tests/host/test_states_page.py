@@ -1,4 +1,4 @@
-"""The table of states and steps: whole, fit for the panel, and printed into docs/states.md as it is."""
+"""The table of states and steps: whole, fit for the panel, printed into docs/states.md as it is."""
 
 import subprocess
 import sys
