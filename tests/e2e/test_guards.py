@@ -30,6 +30,7 @@ TO_CORRECT = [("menu", "金额有误"), ("enter", SUPERVISOR), ("enter", "700")]
 TO_CHECK = [("menu", "凭证核对"), ("enter", "{trace}"), ("enter", "5000"), ("enter", "0128")]
 KEYED = [("menu", "消费"), ("6",), ("type", CARD[1:]), ("ENTER",)]
 TO_LIMIT = [("menu", "消费"), ("swipe", CARD), ("ENTER",), ("enter", "9000")]
+TO_SELF_CHECK = [("menu", "自检"), ("wait", "1按键")]
 CONFIRM = [("ENTER",), ("swipe", CARD), ("ENTER",)]
 PROMPTS = {
     "sale: the same again": ([*TO_SALE[:3], ("enter", "5000")], "有相同交易"),
@@ -81,6 +82,14 @@ PROMPTS = {
     "check: card": (TO_CHECK[:3], "卡号后四位"),
     "check: reference": (TO_CHECK, "参考号"),
     "unfinished": ([("menu", "未完成交易")], "没有未完成交易"),
+    "query: browse": ([("menu", "交易查询/交易明细")], "1/1"),
+    "query: details": ([("menu", "交易查询/交易明细"), ("ENTER",)], "交易详情"),
+    "query: voucher": ([("menu", "按凭证号查询")], "凭证号"),
+    "self-check: verdicts": (TO_SELF_CHECK, "1按键"),
+    "self-check: finding": ([*TO_SELF_CHECK, ("4",)], "往返"),
+    "causes": ([("menu", "原因统计")], "交易笔数"),
+    "help: topics": ([("menu", "帮助")], "怎样消费"),
+    "help: page": ([("menu", "帮助"), ("1",)], "刷卡"),
 }
 
 
@@ -96,6 +105,8 @@ def act(b, steps, values):
             b.swipe(text)
         elif name == "scan":
             b.scan(text)
+        elif name == "wait":
+            b.wait_for(text)
         elif name == "type":
             b.type(text)
         elif name == "enter":

@@ -229,7 +229,7 @@ async def _hex(t, title, prompt):
         elif key == "CLEAR":
             digits = ""
         elif key == "ENTER" and len(digits) == 16:
-            return bytes(int(digits[i : i + 2], 16) for i in range(NORMAL, 16, 2))
+            return bytes(int(digits[i : i + 2], 16) for i in range(0, 16, 2))
         elif key == "CANCEL":
             raise t.Leave()
         else:

@@ -243,7 +243,7 @@ async def sign_off(t):
 
 
 async def sign_off_at_once(t):
-    """POS sign-off (签退): reversals go first; then keys are given up and the operator leaves."""
+    """After a settlement (自动签退): keys and operator go, whatever becomes of the message."""
     title = t.tr("sign_off")
     try:
         await manage(t, title, "sign_off")

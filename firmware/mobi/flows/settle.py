@@ -157,7 +157,7 @@ async def _compare(t, title):
         # What was unknown is known now, and the totals are others: compare them again.
     t.vault.put(_HOST, reply.totals.encode())
     if reply.verdict == ERROR:
-        await _by_hand(t, title, t.tr("verdict_3"))
+        await _by_hand(t, title, t.tr("verdict_3"), "verdict %d" % ERROR)
         return
     t.journal.settlement(ASKED, struct.pack(_STAGE, reply.verdict, 0, 0, 0))
     t.audit(audit.SESSION, "settlement of batch %06d begun, verdict %d" % (
@@ -292,19 +292,19 @@ def _is_refund(txn):
 async def _refused(t, title, code):
     text = "%s %s" % (code, t.code_text(code))
     t.audit(audit.SESSION, "settlement refused with %s" % code)
-    await _by_hand(t, title, text)
+    await _by_hand(t, title, text, "code " + code)
 
 
-async def _by_hand(t, title, text):
+async def _by_hand(t, title, text, why):
     """The host will not have this batch: the supervisor may close it here, to be settled with the
-    acquirer on paper; otherwise it is tried again later."""
+    acquirer on paper; otherwise it is tried again later. ``why``: for the audit trail."""
     phone = t.tr("service_call") % t.settings.get("service_phone")
     if not await t.ui.confirm(title, "%s\n%s\n%s" % (text, t.tr("close_by_hand"), phone)):
         return
     supervisor = await session.supervisor(t, title)
     if not await t.ui.confirm(title, t.tr("close_sure")):
         return
-    t.audit(audit.SESSION, "batch %06d closed by hand: %s" % (t.journal.batch, ERROR), supervisor)
+    t.audit(audit.SESSION, "batch %06d closed by hand: %s" % (t.journal.batch, why), supervisor)
     t.journal.settlement(ENDED, struct.pack(_STAGE, ERROR, 0, 0, 0))
     await _close(t, title, ERROR, details=True)
 
