@@ -45,7 +45,7 @@ export const WORDS = {
     ends: "再打几行后缺纸", bothbooks: "终端流水与主机账本对照", voucher: "凭证号",
     kind: "类型", amount: "金额", cardnumber: "卡号", atterminal: "终端", athost: "主机",
     messages: "报文", events: "事件", merchant: "商户", fee: "手续费", zero: "全部分录借贷相等",
-    notzero: "分录借贷不等", batch: "批次", nothing: "暂无", ended: "试验台已结束，请重新运行 mobi run",
+    notzero: "分录借贷不等", batch: "批次", nothing: "暂无", ended: "测试台已结束，请重新运行 mobi run",
     armedpower: "将在此次闪存操作时断电：", ops: "闪存操作次数", pin: "密码", effect: "故障",
     agree: "两端一致", open: "未完成", differ: "两端不一致", pause: "暂停", whole: "正常",
     half: "刷到一半", bit: "错一位", error: "读不出", realtime: "线路接在外部程序上", port: "线路",
