@@ -316,6 +316,8 @@ def test_a_dead_task_stops_visibly_is_noted_and_the_watchdog_restarts(bench):
     assert "-- -- victim: ValueError('broken',)" in desk.notes(b, "D") or any(
         "victim" in note for note in desk.notes(b, "D"))
     assert [t.trace for t in b.journal()] == [sale.trace]
+    b.clock.advance(1)
+    assert "restarted: victim: ValueError" in str(b.trace()[-2])  # the acquirer knows, too
     stories.sale(b, 2000)
     desk.restart(b)
     log_in(b)

@@ -7,7 +7,9 @@ from mobi import settings
 from mobi.flows import limits, selfcheck
 from mobi.ui import strings
 
-PAGE = (Path(__file__).parents[2] / "docs" / "prevention.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "prevention.md").read_text(encoding="utf-8")
+FIRMWARE = ROOT / "firmware"
 
 
 def table(name):
@@ -38,5 +40,8 @@ def test_limits_and_their_presets():
         assert preset == (str(value) if value else "none")
 
 
-def test_an_example_is_what_is_sent():
-    assert "`limit: sale_limit 100001, limit 100000, allowed op 01`" in PAGE
+def test_every_report_the_firmware_makes_stands_there():
+    sent = set()
+    for path in FIRMWARE.rglob("*.py"):
+        sent |= set(re.findall(r't\.report\("(\w+): ', path.read_text(encoding="utf-8")))
+    assert {row[0].strip("`").partition(":")[0] for row in table("reports")} == sent

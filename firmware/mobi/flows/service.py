@@ -117,6 +117,7 @@ def findings(t, found, verdict):
     died = death(t)
     if died:
         out.append(t.tr("restarted") + "\n" + died)
+        t.report("restarted: " + died)
     return out
 
 
