@@ -12,12 +12,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from pathlib import Path
 from typing import Any
 
 from host_tools import micropython
 from host_tools.places import ROOT
 
-_DEVICE = ROOT / "host_tools" / "measure" / "_journal_device.py"
+_HERE = Path(__file__).resolve().parent
+_DEVICE = _HERE / "_journal_device.py"
 _SALES = 1000
 
 _COMPARED = {
@@ -103,7 +105,7 @@ GOALS = {
 
 
 def _run(store: str, kib: int, unit: int, sales: int, *more: str) -> dict[str, Any]:
-    paths = [ROOT / "firmware", ROOT / "host_tools" / "bench", ".frozen"]
+    paths = [ROOT / "firmware", _HERE.parent / "bench", ".frozen"]
     done = subprocess.run(
         [micropython.find(), "-X", "heapsize=24M", _DEVICE, store, str(kib), str(unit),
          str(sales), *more],
