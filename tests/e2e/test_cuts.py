@@ -47,6 +47,7 @@ MORE = {
 }
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", ["sale", "void-last", "refund", "reversal", "settlement"])
 def test_cut_at_every_write_and_every_frame(sweep, name):
     story = STORIES[name]
