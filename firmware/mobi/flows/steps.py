@@ -6,7 +6,7 @@ offered, and ``TABLE`` names the text that says why.
 
 from mobi import transactions as tx
 from mobi.acquiring import codes
-from mobi.flows import guards, online, retries
+from mobi.flows import cases, guards, online, retries
 
 # State, kind (0: any other), ids of four texts: what this terminal knows, what the host may have,
 # what is safe, what to tell the customer ("": as the response code has it, see `acquiring.codes`).
@@ -112,6 +112,16 @@ def _can_be_reversed(t, txn):
     return txn.state == tx.REVERSAL_DUE and txn.attempts < tries and t.link.alive
 
 
+def _can_be_asked(t, txn):
+    # Nobody has asked the host what became of the refund, and it could be asked.
+    if txn.state != tx.UNKNOWN or not t.settings.get("status_query") or not t.link.alive:
+        return False
+    for _, note in cases.notes(t, txn):
+        if note.startswith("query "):
+            return False
+    return True
+
+
 def _no_sale(t, txn):
     return txn.kind != tx.SALE
 
@@ -171,6 +181,7 @@ CONDITIONS = (
     ("step_reverse", _not_signed_on, "sign_on_first"),
     ("step_wait", _no_tries, "why_no_tries"),
     ("step_release", _can_be_reversed, "why_reverse_first"),
+    ("step_release", _can_be_asked, "why_query_first"),
     ("step_redo", _no_original, "original_unknown"),
     ("step_redo", _look_first, ""),
     ("step_redo", _no_repeat, ""),
