@@ -311,6 +311,40 @@ def test_a_slip_that_is_checked(start, look):
         b.to_idle()
 
 
+# -- prevention ------------------------------------------------------------------------------------
+
+
+def test_what_warns_before_it_happens(start, look, golden):
+    b = start(settings={"sale_limit": 1000, "batch_limit": 10, "test_mode": 1})
+    started(b, 5000)
+    look(b, "risk-sale-limit")
+    b.press("CANCEL")
+    b.to_idle()
+    b.choose(word(b, "self_check"))
+    b.wait_for("1" + word(b, "unit_keys"))
+    menu_pages(b, golden, "self-check")
+    b.press("9")
+    look(b, "self-check-passwords")
+    b.press("CANCEL", "CANCEL")
+    b.to_idle()
+    b.choose(word(b, "help"))
+    menu_pages(b, golden, "help")
+    b.press("2")
+    look(b, "help-void")
+    b.press("CANCEL", "0")
+    look(b, "help-service")
+    b.to_idle()
+    b.host.rule("sale", code="51")
+    started(b, 700)
+    enter(b, PIN)
+    b.wait_until(lambda: b.journal()[-1].state == "declined", what="a refusal")
+    b.press("CANCEL", "CANCEL")
+    b.to_idle()
+    golden(b, "idle-line")
+    b.choose(word(b, "statistics"))
+    look(b, "causes")
+
+
 # -- start states ----------------------------------------------------------------------------------
 
 

@@ -63,10 +63,9 @@ async def run(t):
 
 def _service(t):
     phone = t.settings.get("service_phone") or t.tr("no_phone")
-    rows = [t.tr("service_call") % phone]
-    rows += [t.tr("p_terminal"), "  " + t.settings.get("terminal"),
-             t.tr("p_merchant"), t.settings.get("merchant")]
-    return rows + wrap(t.tr("help_service"))
+    rows = page(t.tr("service_call") % phone, t.tr("p_terminal"), t.settings.get("terminal"))
+    rows += page(t.tr("p_merchant"), t.settings.get("merchant"))
+    return rows + page(t.tr("help_service"))
 
 
 def amounts(language):

@@ -21,7 +21,7 @@ from mobi import transactions as tx
 from mobi.access import NOBODY
 from mobi.flows import session
 from mobi.loop import sleep_ms
-from mobi.ui.text import money
+from mobi.ui.text import money, page
 
 _DAY = const(86400)
 _RECENT = const(1800)  # seconds in which refusals of a card count
@@ -82,12 +82,12 @@ async def close_batch(t):
 
 async def _warn(t, title, txn, name, found, limit):
     value = money(limit) if name in ("sale_limit", "day_limit") else found
-    text = [t.tr("limit_" + name) % value, t.tr("risk_check")]
     asked = txn.supervisor != NOBODY  # the password was given for this transaction already
-    text.append(t.tr("enter_continues" if asked else "risk_supervisor"))
+    on = t.tr("enter_continues" if asked else "risk_supervisor")
+    rows = page(t.tr("limit_" + name) % value) + page(t.tr("risk_check"), on)
     t.ui.beep()
     try:
-        if not await t.ui.confirm(t.tr("risk"), "\n".join(text)):
+        if not await t.ui.confirm(t.tr("risk"), rows):
             raise t.Leave()
         if not asked:
             txn.supervisor = await session.supervisor(t, title)

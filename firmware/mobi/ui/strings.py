@@ -174,7 +174,7 @@ TABLE = (
     ("help_sale_3", "被拒绝时可直接换卡或扫码,不用重输金额",
      "Refused: other card or code; amount is kept"),
     ("help_service", "请备好凭证号、时间和应答码,并记下对方工单号",
-     "Have voucher number, time and code ready; note their case number"),
+     "Have voucher, time, code ready; note case no."),
     ("help_settle_1", "每天收工前:功能键-结算,核对总额后确认",
      "Each day: FN, Settle, compare totals, ENTER"),
     ("help_settle_2", "不平会自动上送明细",
