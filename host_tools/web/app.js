@@ -48,7 +48,7 @@ function connect() {
 }
 
 function hear(news) {
-  if (news.facts) { facts = news.facts; build(); }
+  if (news.facts) { facts = news.facts; status = {}; build(); }
   if (news.error) toast(news.error);
   if (news.panel) drawPanel(news.panel);
   if (news.paper) drawPaper(news.paper);
@@ -261,7 +261,6 @@ function build() {
     return button;
   }));
   drawCard();
-  status = { ...status, terminal: status.terminal, drawn: false };
 }
 
 function magic(text) {
