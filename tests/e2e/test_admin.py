@@ -1,19 +1,10 @@
 """Management through keys and pixels: operators, parameters, master key, clearing, audit trail."""
 
-import pytest
 
 from host_tools.acquirer.security import kcv
 from host_tools.bench import stories, wiring
 from tests.e2e import desk
 from tests.e2e.desk import ADMINISTRATOR, administrator, key_in, log_in
-
-
-@pytest.fixture
-def b(bench):
-    """A terminal that is signed on and idle."""
-    bench.power_on()
-    bench.sign_on()
-    return bench
 
 
 def at_99(b):

@@ -24,11 +24,6 @@ REFUSALS = {row[6]: row[0] for row in reversed(codes.TABLE)
             if row[1] != codes.APPROVED and row[0][0] != "L"}
 
 
-@pytest.fixture
-def b(bench):
-    return signed_on(bench)
-
-
 def said(b):
     """The whole text of the screen in one line, without spaces and commas that end a row."""
     return "".join(b.read()).replace(" ", "").replace("，", "")

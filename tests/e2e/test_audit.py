@@ -2,8 +2,6 @@
 
 import json
 
-import pytest
-
 from host_tools import cli
 from host_tools.acquirer.security import kcv
 from host_tools.bench import stories, wiring
@@ -11,7 +9,7 @@ from host_tools.journal import decode
 from host_tools.journal.trail import trail
 from tests.e2e import desk
 from tests.e2e.desk import administrator, key_in
-from tests.e2e.kit import CARD, SUPERVISOR, accept_late, pick, signed_on
+from tests.e2e.kit import CARD, SUPERVISOR, accept_late, pick
 
 
 def acts(b, kind=""):
@@ -19,12 +17,6 @@ def acts(b, kind=""):
     found = trail(decode(bytes(b.rig.flash[wiring.JOURNAL].mem)))
     return [(a.operator, a.supervisor, a.what, a.before, a.after, a.reason) for a in found
             if kind in ("", a.kind)]
-
-
-@pytest.fixture
-def b(bench):
-    """A terminal that is signed on and idle."""
-    return signed_on(bench)
 
 
 def test_a_void_and_a_refund_name_supervisor_reason_before_and_after(b):

@@ -1,14 +1,8 @@
 """Balance enquiry (余额查询): shown, never printed, never reversed, worth no money."""
 
-import pytest
 
 from host_tools.bench import stories
-from tests.e2e.kit import CARD, PIN, ended_well, enter, signed_on, states
-
-
-@pytest.fixture
-def b(bench):
-    return signed_on(bench)
+from tests.e2e.kit import CARD, PIN, ended_well, enter, states
 
 
 def asked(b, pin=PIN):

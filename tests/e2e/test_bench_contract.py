@@ -15,13 +15,6 @@ from host_tools.bench.bench import WrongUse
 CARD = "6222021234567890128"
 
 
-@pytest.fixture
-def b(bench):
-    bench.power_on()
-    bench.sign_on(operator="01", password="0000")
-    return bench
-
-
 def sell(b, amount="1234"):
     """A sale by the calls of the contract alone."""
     b.press("1")

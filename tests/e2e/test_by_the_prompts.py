@@ -8,13 +8,6 @@ import pytest
 CARD = "6222021234567890128"
 
 
-@pytest.fixture
-def b(bench):
-    bench.power_on()
-    bench.sign_on(operator="01", password="0000")
-    return bench
-
-
 def card(b):
     b.wait_for("请刷卡")
     b.swipe(CARD, expiry="3012")

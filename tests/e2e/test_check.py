@@ -6,11 +6,6 @@ from host_tools.bench import stories
 from tests.e2e.kit import enter, signed_on, snapshot
 
 
-@pytest.fixture
-def b(bench):
-    return signed_on(bench)
-
-
 def check(b, trace, amount, card, rrn):
     """Key a slip's fields in; the whole of what is found."""
     b.choose("凭证核对")

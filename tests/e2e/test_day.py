@@ -7,14 +7,6 @@ from host_tools.bench import stories
 CARD = stories.CARD
 
 
-@pytest.fixture
-def b(bench):
-    """A terminal that is signed on and idle."""
-    bench.power_on()
-    bench.sign_on()
-    return bench
-
-
 def merchant(bench):
     ledger = bench.host.ledger()
     ledger.check()

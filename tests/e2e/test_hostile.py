@@ -6,13 +6,7 @@ from dataclasses import replace
 import pytest
 
 from host_tools.bench import Timeout, invariants, stories
-from tests.e2e.kit import ended_well, signed_on, spent, states
-
-
-@pytest.fixture
-def b(bench):
-    return signed_on(bench)
-
+from tests.e2e.kit import ended_well, spent, states
 
 # -- bytes that are no frames, or not this exchange's ----------------------------------------------
 

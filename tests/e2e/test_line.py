@@ -3,12 +3,7 @@
 import pytest
 
 from host_tools.bench import invariants, stories
-from tests.e2e.kit import PIN, ended_well, enter, signed_on, spent, started
-
-
-@pytest.fixture
-def b(bench):
-    return signed_on(bench)
+from tests.e2e.kit import PIN, ended_well, enter, spent, started
 
 
 def test_a_line_that_comes_back_in_time_still_brings_the_reply(b):

@@ -9,18 +9,12 @@ from tests.e2e.kit import (
     back_on,
     ended_well,
     enter,
-    signed_on,
     spent,
     started,
     states,
 )
 
 # -- named moments ---------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def b(bench):
-    return signed_on(bench)
 
 
 def sale(b):

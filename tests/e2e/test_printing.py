@@ -12,14 +12,6 @@ CARD = stories.CARD
 MASKED = "622202*********0128"
 
 
-@pytest.fixture
-def b(bench):
-    """A terminal that is signed on and idle."""
-    bench.power_on()
-    bench.sign_on()
-    return bench
-
-
 def in_order(slip, *wanted):
     """All of ``wanted`` stand on the slip, one below the other (or behind it)."""
     at = 0

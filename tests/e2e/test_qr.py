@@ -9,7 +9,6 @@ from tests.e2e.kit import (
     SUPERVISOR,
     ended_well,
     enter,
-    signed_on,
     snapshot,
     spent,
     states,
@@ -18,11 +17,6 @@ from tests.e2e.kit import (
 WALLETS = {card.name: card for card in TEST_CARDS}
 CODE = payment_code(WALLETS["good"], 1)
 OTHER = payment_code(WALLETS["good"], 2)
-
-
-@pytest.fixture
-def b(bench):
-    return signed_on(bench)
 
 
 def today(b):

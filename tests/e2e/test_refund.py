@@ -15,11 +15,6 @@ from tests.e2e.kit import (
 )
 
 
-@pytest.fixture
-def b(bench):
-    return signed_on(bench)
-
-
 def today(b):
     return f"{b.clock.now:%m%d}"
 

@@ -19,11 +19,6 @@ from tests.e2e.kit import (
 )
 
 
-@pytest.fixture
-def b(bench):
-    return signed_on(bench)
-
-
 def cut_off(b, amount=500):
     """A sale that the host has booked and whose reply is lost; ends on the idle screen."""
     b.line.drop_next("reply")

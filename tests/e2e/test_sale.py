@@ -17,11 +17,6 @@ from tests.e2e.kit import (
 )
 
 
-@pytest.fixture
-def b(bench):
-    return signed_on(bench)
-
-
 def test_prompts_come_in_the_order_of_the_trade(b):
     b.choose("消费")
     assert b.shows("请刷卡") and b.shows("消费")

@@ -7,12 +7,6 @@ from tests.e2e import desk
 from tests.e2e.kit import PIN, ended_well, enter, signed_on, started
 
 
-@pytest.fixture
-def b(bench):
-    """A terminal that is signed on and idle."""
-    return signed_on(bench)
-
-
 def run(b):
     """Run the self-check from the idle screen; ends on the list of verdicts."""
     b.choose("自检" if b.language == "zh" else "Self-check")

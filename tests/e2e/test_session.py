@@ -9,14 +9,6 @@ from tests.e2e import desk
 from tests.e2e.desk import key_in, log_in
 
 
-@pytest.fixture
-def b(bench):
-    """A terminal that is signed on and idle."""
-    bench.power_on()
-    bench.sign_on()
-    return bench
-
-
 def nothing_happened(b):
     """Neither end has booked anything."""
     assert b.journal() == []

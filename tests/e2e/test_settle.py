@@ -12,14 +12,6 @@ from tests.e2e.kit import forms
 CARD = stories.CARD
 
 
-@pytest.fixture
-def b(bench):
-    """A terminal that is signed on and idle."""
-    bench.power_on()
-    bench.sign_on()
-    return bench
-
-
 def trade(b):
     """Sales of 10.00, 20.00 and 30.00, the last one voided, 5.00 of the first one refunded."""
     first = stories.sale(b, 1000)

@@ -19,11 +19,6 @@ from tests.e2e.kit import (
 )
 
 
-@pytest.fixture
-def b(bench):
-    return signed_on(bench)
-
-
 def test_void_by_voucher_number_step_by_step(b):
     sale = stories.sale(b, 12345)
     b.choose("撤销")
