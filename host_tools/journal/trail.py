@@ -128,10 +128,12 @@ def _reason(number: str, language: str) -> str:
 
 
 def _name_terminals(acts: list[Act]) -> None:
-    # Every start notes the terminal's number.
+    # Every start notes the terminal's number, and so does a change of it.
     number = ""
     for act in acts:
         if act.kind == "boot":
             found = _TERMINAL.search(act.what)
             number = found[1] if found else number
         act.terminal = number
+        if (act.kind, act.what) == ("parameter", "terminal"):
+            number = act.after
