@@ -112,7 +112,12 @@ def test_from_files_on_the_command_line(make_bench, tmp_path, capsys, monkeypatc
     assert cli.main([*command, "--out", "again", "--language", "zh"]) == 0
     assert load(tmp_path / "again")["compared"] == data["compared"]
     capsys.readouterr()
-    for words, verdict in ((command[:4], "no-host"), (command[:2] + command[4:6], "no-journal")):
+    (tmp_path / "blank").write_bytes(b"\xff" * 65536)
+    books = command[4:6]
+    for words, verdict in (
+        (command[:4], "no-host"), ([*command[:2], *books], "no-journal"),
+        ([*command[:2], *books, "--journal", "blank"], "host-only"),
+    ):
         assert cli.main([*words, "--out", verdict]) == 0
         assert f"finding: {verdict}" in capsys.readouterr().out
         load(tmp_path / verdict)
