@@ -23,7 +23,7 @@ TABLE = (
     ("approved", "交易成功", "Approved"),
     ("ask_case_number", "请记下对方给的\n工单号", "Note the case number they give"),
     ("asked_for", "应付金额", "Asked for"),
-    ("attempts_are", "已冲正 %d 次", "%d reversals sent"),
+    ("attempts_are", "已冲正 %d 次", "Reversals: %d"),
     ("audit_trail", "审计记录", "Audit trail"),
     ("auth_is", "授权码", "Auth"),
     ("available_balance", "可用余额", "Balance"),
