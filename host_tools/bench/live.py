@@ -29,8 +29,8 @@ from host_tools.acquirer.trace import Entry
 from host_tools.bench import menu
 from host_tools.bench.bench import Bench, Timeout, WrongUse
 from host_tools.bench.line import LineError
-from host_tools.bench.paper import Line as PaperLine
-from host_tools.bench.paper import line_image
+from host_tools.bench.paper_lines import Line as PaperLine
+from host_tools.bench.paper_picture import line_image
 from host_tools.bench.rig import HOLD_US
 
 FRAME_S = 0.02

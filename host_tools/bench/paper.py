@@ -1,32 +1,32 @@
 """A thermal printer with its paper: interprets ESC/POS, answers status requests, runs out of paper.
 
-58 mm paper, 384 dots of 1/8 mm; characters of font A are 12x24 dots, Chinese ones 24x24, so a line
-has 32 columns. What was printed can be read as text and looked at as a picture; the letters in the
-picture are Unifont's, enlarged and smoothed.
+What was printed can be read as text (`paper_lines`) and looked at as a picture (`paper_picture`).
 """
 
 from __future__ import annotations
 
-import functools
-import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
-from PIL import Image, ImageDraw
+from PIL import Image
 
-from host_tools import unifont
+from host_tools.bench import paper_picture
+from host_tools.bench.paper_lines import (
+    CHARACTER,
+    COLUMNS,
+    DOTS,
+    HEIGHT,
+    LEFT,
+    SPACING,
+    Line,
+    Look,
+    width_of,
+)
 
-DOTS = 384
-COLUMNS = 32
-_CHARACTER = 12  # dots of a column
-_HEIGHT = 24
-_SPACING = 30  # dots from line to line, as after ESC 2
 _NEAR_END_LINES = 10
 BUFFER = 4096  # bytes the printer holds; more are lost
-
-LEFT, CENTRE, RIGHT = 0, 1, 2
 
 # DLE EOT 1 to 4 ask for status, DLE ENQ 1 and 2 and DLE DC4 8 go on after an error: the latter
 # two forget what has not been printed.
@@ -35,49 +35,6 @@ _REAL_TIME = (
     b"\x10\x04\x01", b"\x10\x04\x02", b"\x10\x04\x03", b"\x10\x04\x04",
     b"\x10\x05\x01", b"\x10\x05\x02", _CLEAR,
 )
-
-
-@dataclass(frozen=True)
-class Look:
-    """How characters look. ``wide`` and ``tall`` are factors from 1 to 8."""
-
-    wide: int = 1
-    tall: int = 1
-    bold: bool = False
-    inverted: bool = False
-    underline: bool = False
-
-
-@dataclass
-class Line:
-    """One printed line: characters with their looks, or a picture ``dots`` (rows of 0 and 1)."""
-
-    cells: list[tuple[str, Look]] = field(default_factory=list)
-    align: int = LEFT
-    height: int = _SPACING  # dots the paper moves
-    picture: Image.Image | None = None
-    cut: bool = False  # the paper was cut behind this line
-
-    def width(self) -> int:
-        """Dots from the first to behind the last character."""
-        if self.picture is not None:
-            return self.picture.width
-        return sum(_width(character, look) for character, look in self.cells)
-
-    def left(self) -> int:
-        """Dots from the edge to the first character."""
-        return (0, (DOTS - self.width()) // 2, DOTS - self.width())[self.align]
-
-    def text(self) -> str:
-        """The line as text, moved to the right by spaces as it was on paper."""
-        if self.picture is not None:
-            return f"[picture {self.picture.width}x{self.picture.height}]"
-        text = "".join(character for character, _ in self.cells)
-        return (" " * (self.left() // _CHARACTER) + text).rstrip()
-
-
-def _width(character: str, look: Look) -> int:
-    return _CHARACTER * look.wide * (1 if character < "\x80" else 2)
 
 
 class Paper:
@@ -111,7 +68,7 @@ class Paper:
         self._chinese_look = Look()
         self._chinese = False
         self._align = LEFT
-        self._spacing = _SPACING
+        self._spacing = SPACING
 
     # -- supply and faults -----------------------------------------------------------------------
 
@@ -243,7 +200,7 @@ class Paper:
         if first == 0x0A:
             self._print_line()
         elif first == 0x09:
-            column = sum(_width(*cell) for cell in self._line) // _CHARACTER
+            column = sum(width_of(*cell) for cell in self._line) // CHARACTER
             self._line += [(" ", self._look)] * (8 - column % 8)
         elif first >= 0x81 and self._chinese:
             if len(buffer) < 2:
@@ -326,7 +283,7 @@ class Paper:
         elif key == (0x1B, "a"):
             self._align = (n & 0x0F) % 3
         elif key == (0x1B, "2"):
-            self._spacing = _SPACING
+            self._spacing = SPACING
         elif key == (0x1B, "3"):
             self._spacing = n
         elif key == (0x1B, "J"):
@@ -380,16 +337,16 @@ class Paper:
     # -- ink ---------------------------------------------------------------------------------------
 
     def _character(self, character: str, look: Look) -> None:
-        used = sum(_width(*cell) for cell in self._line)
-        if used + _width(character, look) > DOTS:
+        used = sum(width_of(*cell) for cell in self._line)
+        if used + width_of(character, look) > DOTS:
             self._print_line()
         self._line.append((character, look))
 
     def _print_line(self, feed: int | None = None) -> None:
         tallest = max((look.tall for _, look in self._line), default=1)
-        height = self._spacing + (tallest - 1) * _HEIGHT if feed is None else feed
+        height = self._spacing + (tallest - 1) * HEIGHT if feed is None else feed
         if self._line and feed is not None:
-            height = max(feed, tallest * _HEIGHT)
+            height = max(feed, tallest * HEIGHT)
         cells, self._line = self._line, []
         self._out(Line(cells, self._align, height))
 
@@ -400,7 +357,7 @@ class Paper:
         if self._lines_left is not None:
             self._lines_left -= 1
         begin = max(self._now_us, self._busy_until_us)
-        self._busy_until_us = begin + self.line_us * max(1, line.height // _SPACING)
+        self._busy_until_us = begin + self.line_us * max(1, line.height // SPACING)
 
     # -- reading it --------------------------------------------------------------------------------
 
@@ -437,142 +394,8 @@ class Paper:
     def image(self, receipt: int | None = None) -> Image.Image:
         """The paper as a picture, two pixels a dot: all of it, or one piece by its index."""
         pieces = list(self._pieces())
-        if receipt is not None:
-            pieces = [pieces[receipt]]
-        pictures = [_draw(piece) for piece in pieces] or [_draw([])]
-        gap = 24
-        height = sum(picture.height for picture in pictures) + gap * (len(pictures) + 1)
-        page = Image.new("RGB", (pictures[0].width + 2 * gap, height), (203, 205, 208))
-        top = gap
-        for picture in pictures:
-            shadow = Image.new("RGB", picture.size, (176, 178, 182))
-            page.paste(shadow, (gap + 5, top + 6), picture)
-            page.paste(picture, (gap, top), picture)
-            top += picture.height + gap
-        return page
+        return paper_picture.sheet(pieces if receipt is None else [pieces[receipt]])
 
     def png(self, path: str | Path | IO[bytes], receipt: int | None = None) -> None:
         """Write the picture of the paper as PNG into a file, given by its name or open."""
         self.image(receipt).quantize(32).save(path, "PNG", optimize=True)
-
-
-_ZOOM = 2  # pixels a dot
-_EDGE = 24  # dots of blank paper at either side: 384 of 432 are printable on 58 mm
-_INK = (44, 42, 48)
-_PAPER = (248, 246, 240)
-
-
-def line_image(line: Line) -> Image.Image:
-    """The ink of one line, two pixels a dot over the whole 384 dots; 255 is black on paper."""
-    tallest = max((look.tall for _, look in line.cells), default=1) * _HEIGHT
-    height = max(line.height, tallest if line.cells else 0)
-    ink = Image.new("L", (DOTS * _ZOOM, height * _ZOOM), 0)
-    left = line.left() * _ZOOM
-    if line.picture is not None:
-        size = (line.picture.width * _ZOOM, line.picture.height * _ZOOM)
-        ink.paste(line.picture.convert("L").resize(size, Image.Resampling.NEAREST), (left, 0))
-    for character, look in line.cells:
-        glyph = _glyph(character, look)
-        ink.paste(glyph, (left, tallest * _ZOOM - glyph.height))
-        left += glyph.width
-    return ink
-
-
-def _draw(lines: list[Line]) -> Image.Image:
-    # One piece of paper with torn ends, as RGBA.
-    tear = 14
-    margin = 20
-    width = (DOTS + 2 * _EDGE) * _ZOOM
-    height = sum(line.height for line in lines) * _ZOOM + 2 * (margin + tear)
-    ink = Image.new("L", (width, height), 0)
-    top = margin + tear
-    for line in lines:
-        strip = line_image(line)
-        ink.paste(strip, (_EDGE * _ZOOM, top), strip)
-        top += line.height * _ZOOM
-    picture = Image.new("RGBA", (width, height), (*_PAPER, 255))
-    picture.paste(Image.new("RGBA", (width, height), (*_INK, 255)), (0, 0), ink)
-    return _torn(picture, tear)
-
-
-def _torn(picture: Image.Image, tear: int) -> Image.Image:
-    rough = random.Random(picture.height)
-    shape = Image.new("L", picture.size, 0)
-    right, bottom = picture.width - 1, picture.height - 1
-    step = 12
-    upper = [(x, (x // step % 2) * 7 + rough.randrange(3)) for x in range(0, right + step, step)]
-    lower = [(x, bottom - y) for x, y in reversed(upper)]
-    ImageDraw.Draw(shape).polygon(upper + lower, fill=255)
-    picture.putalpha(shape)
-    return picture
-
-
-@functools.lru_cache(maxsize=2048)
-def _glyph(character: str, look: Look) -> Image.Image:
-    # Ink of one character: 12 or 24 by 24 dots, at two pixels a dot, times its factors.
-    rows = unifont.cell(character)
-    if rows is None:
-        rows = unifont.cell("□" if character > "\x7f" else "?")
-    assert rows is not None
-    width = 8 if character < "\x80" else 16
-    bits = [[row >> (width - 1 - x) & 1 for x in range(width)] for row in rows]
-    bits = _scale3(bits)
-    wide, tall = look.wide, look.tall
-    while wide > 1 and tall > 1 and wide % 2 == 0 and tall % 2 == 0:
-        bits = _scale2(bits)
-        wide, tall = wide // 2, tall // 2
-    ink = bytes(255 * bit for row in bits for bit in row)
-    picture = Image.frombytes("L", (len(bits[0]), len(bits)), ink)
-    picture = picture.resize(
-        (picture.width * wide, picture.height * tall), Image.Resampling.NEAREST
-    )
-    if look.bold:
-        shifted = Image.new("L", picture.size)
-        shifted.paste(picture, (2, 0))
-        picture.paste(shifted, (0, 0), shifted)
-    if look.underline:
-        ImageDraw.Draw(picture).rectangle(
-            (0, picture.height - 4, picture.width, picture.height - 3), fill=255
-        )
-    return picture.point(lambda value: 255 - value) if look.inverted else picture
-
-
-def _at(bits: list[list[int]], x: int, y: int) -> int:
-    return bits[y][x] if 0 <= y < len(bits) and 0 <= x < len(bits[0]) else 0
-
-
-def _scale2(bits: list[list[int]]) -> list[list[int]]:
-    # The Scale2x rule: corners are rounded where two neighbours agree against the others.
-    out = [[0] * (2 * len(bits[0])) for _ in range(2 * len(bits))]
-    for y, row in enumerate(bits):
-        for x, p in enumerate(row):
-            a, b = _at(bits, x, y - 1), _at(bits, x + 1, y)
-            c, d = _at(bits, x - 1, y), _at(bits, x, y + 1)
-            out[2 * y][2 * x] = a if c == a and c != d and a != b else p
-            out[2 * y][2 * x + 1] = b if a == b and a != c and b != d else p
-            out[2 * y + 1][2 * x] = c if d == c and d != b and c != a else p
-            out[2 * y + 1][2 * x + 1] = d if b == d and b != a and d != c else p
-    return out
-
-
-def _scale3(bits: list[list[int]]) -> list[list[int]]:
-    # The Scale3x rule, as Scale2x with nine pixels for one.
-    out = [[0] * (3 * len(bits[0])) for _ in range(3 * len(bits))]
-    for y, row in enumerate(bits):
-        for x, e in enumerate(row):
-            a, b, c = (_at(bits, x + i, y - 1) for i in (-1, 0, 1))
-            d, f = _at(bits, x - 1, y), _at(bits, x + 1, y)
-            g, h, i = (_at(bits, x + i, y + 1) for i in (-1, 0, 1))
-            nine = [e] * 9
-            if b != h and d != f:
-                nine[0] = d if d == b else e
-                nine[1] = b if (d == b and e != c) or (b == f and e != a) else e
-                nine[2] = f if b == f else e
-                nine[3] = d if (d == b and e != g) or (d == h and e != a) else e
-                nine[5] = f if (b == f and e != i) or (h == f and e != c) else e
-                nine[6] = d if d == h else e
-                nine[7] = h if (d == h and e != i) or (h == f and e != g) else e
-                nine[8] = f if h == f else e
-            for k, value in enumerate(nine):
-                out[3 * y + k // 3][3 * x + k % 3] = value
-    return out

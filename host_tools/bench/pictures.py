@@ -14,13 +14,13 @@ from PIL import Image, ImageChops
 
 from host_tools.bench import stories
 from host_tools.bench.bench import LANGUAGES, Bench
+from host_tools.bench.paper_picture import TABLE
 from host_tools.places import ROOT
 
 FOLDER = ROOT / "docs" / "pictures"
 _COLUMNS = 2
 _SCALE = 3  # dots of the picture for a pixel of the panel
 _GAP = 12
-_TABLE = (203, 205, 208)  # what panel and paper lie on, RGB
 
 
 def draw(language: str) -> Image.Image:
@@ -72,7 +72,7 @@ def _lay_out(panels: list[Image.Image], slip: Image.Image) -> Image.Image:
     tall = rows * (height + _GAP) - _GAP
     slip = slip.resize((slip.width * tall // slip.height, tall), Image.Resampling.LANCZOS)
     left = _COLUMNS * (width + _GAP)
-    page = Image.new("RGB", (left + slip.width + 2 * _GAP, tall + 2 * _GAP), _TABLE)
+    page = Image.new("RGB", (left + slip.width + 2 * _GAP, tall + 2 * _GAP), TABLE)
     for number, panel in enumerate(panels):
         row, column = divmod(number, _COLUMNS)
         page.paste(panel, (_GAP + column * (width + _GAP), _GAP + row * (height + _GAP)))

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from host_tools.bench.paper import Look, Paper
+from host_tools.bench.paper import Paper
+from host_tools.bench.paper_lines import Look
 
 START = b"\x1b@\x1c&"
 CLEAR = b"\x10\x14\x08\x01\x03\x14\x01\x06\x02\x08"
