@@ -17,7 +17,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from host_tools.acquirer import TEST_CARDS, TestCard
 from host_tools.bench import invariants, stories
@@ -29,16 +29,19 @@ if TYPE_CHECKING:
     from host_tools.journal import Transaction
 
 CARDS = {card.name: card for card in TEST_CARDS}
-# What the acquirer does wrong, by name: parts of a rule for the next money request.
-RULES: dict[str, dict[str, object]] = {
+# What the acquirer does wrong, by name: a rule, for the next money request where it names no other.
+RULES: dict[str, dict[str, Any]] = {
     "declines": {"code": "51"}, "silent": {"drop": True}, "deaf": {"drop_request": True},
     "late": {"delay": 75.0}, "slow": {"delay": 20.0}, "cuts": {"cut": 20.0},
     "after-reversal": {"approve_after_reversal": True}, "bad-mac": {"wrong_mac": True},
     "no-mac": {"no_mac": True}, "bad-amount": {"wrong_field": (4, "000000000001")},
     "bad-trace": {"wrong_field": (11, "999999")}, "garbled": {"garble": True},
     "twice": {"duplicate": True}, "new-keys": {"demand": 3},
+    "unequal": {"match": "settlement", "verdict": "2"},
 }
 Tell = Callable[[str], None]
+# A sale has four flash operations, a settlement and what the terminal tidies up after it dozens.
+_OPS = (0, 1, 1, 2, 3, 4, 5, 8, 20)
 _USUAL = ("good", "second", "rich", "short")
 _GAVE_UP = (Timeout, LookupError)
 
@@ -91,7 +94,7 @@ _DEEDS: tuple[tuple[int, Callable[[random.Random], str]], ...] = (
 )
 _FAULTS: tuple[tuple[int, Callable[[random.Random], str]], ...] = (
     (6, lambda dice: ""),
-    (5, lambda dice: f"power:{dice.randrange(12)}:{dice.choice(('torn', 'clean'))}"),
+    (5, lambda dice: f"power:{dice.choice(_OPS)}:{dice.choice(('torn', 'clean'))}"),
     (4, lambda dice: f"line:{dice.randrange(400)}"),
     (1, lambda dice: f"noise:{dice.choice(('0.0001', '0.001', '0.01'))}"),
     (2, lambda dice: f"drop:{dice.choice(('request', 'reply'))}"),
@@ -213,8 +216,8 @@ def _twice_word(what: str) -> Deed:
 
 
 def _host_word(name: str) -> Deed:
-    rule = RULES[name]
-    return lambda bench: bench.host.rule("money", **rule)
+    rule = {"match": "money", **RULES[name]}
+    return lambda bench: bench.host.rule(**rule)
 
 
 def _paper_word(lines: str) -> Deed:

@@ -10,6 +10,7 @@ import pytest
 from host_tools import cli
 from host_tools.acquirer.books import Books
 from host_tools.bench import storm
+from host_tools.bench.bench import WrongUse
 from host_tools.bench.sweep import STORIES, BadPlan, Cut, Size, Sweep, SweepError, run_all
 
 
@@ -76,6 +77,11 @@ def test_a_plan_is_what_its_line_says_and_comes_from_its_seed():
 def test_a_plan_that_nobody_can_play_is_refused_with_what_can_be_said(line):
     with pytest.raises(BadPlan, match=r"sale:AMOUNT:CARD|power:N"):
         storm.parse(line)
+
+
+def test_a_way_to_cut_that_does_not_exist_is_refused(bench):
+    with pytest.raises(WrongUse, match="weak1"):
+        bench.power_cut(at_flash_op=1, torn="half")
 
 
 # -- on the command line ---------------------------------------------------------------------------
