@@ -28,12 +28,14 @@ PATIENCE_S = 5.0
 
 
 class Abroad:
-    """``address``: "HOST:PORT". ``say`` is told what became of messages that led nowhere."""
+    """``address``: "HOST:PORT", also its ``name``. ``say`` is told what became of messages that led
+    nowhere."""
 
     def __init__(self, address: str, trace: Trace, say: Callable[[str], None]) -> None:
         host, _, port = address.rpartition(":")
         if not host or not port.isdecimal() or int(port) > 65535:
             raise LineError(f"line={PREFIX + address!r}: after {PREFIX} comes HOST:PORT")
+        self.name = address
         self._address = (host, int(port))
         self._trace = trace
         self._say = say

@@ -452,9 +452,12 @@ class Bench:
             raise Timeout(self._report(what, (self.kernel.now_us - began) / 1e6))
 
     @property
-    def has_own_acquirer(self) -> bool:
-        """Does the line lead to ``host``, so that its books are the other side of the journal?"""
-        return self._outside is None and self._abroad is None
+    def leads_to(self) -> str:
+        """Where the line leads: a port, HOST:PORT, or "" for ``host``, whose books are then the
+        other side of the journal."""
+        if self._abroad is not None:
+            return self._abroad.name
+        return "" if self._outside is None else self._outside.port.name
 
     @property
     def is_real_time(self) -> bool:
@@ -580,7 +583,7 @@ class Bench:
         """
         from host_tools.evidence import PAGE, Sources, collect, write
 
-        own = self.has_own_acquirer
+        own = not self.leads_to
         sources = Sources(
             journal=bytes(self.rig.flash[wiring.JOURNAL].mem),
             ledger=self.host.ledger() if own else None, messages=self.trace() if own else None,

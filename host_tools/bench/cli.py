@@ -85,7 +85,7 @@ def _run(args: argparse.Namespace) -> int:
             greeting = f"page: {page.url}"
         if args.line_pty:
             view = live.view()
-            port = view.status["line_port"] if view is not None else ""
+            port = view.status["leads_to"] if view is not None else ""
             greeting = f"line: {port} at 115200 baud  {greeting}".rstrip()
         Console(live, sys.stdout, greeting).run()
     except (NoMicroPython, NoSuchBoard, LineError, PortTaken, WrongUse) as error:

@@ -329,10 +329,11 @@ def _pair(key: str, text: str, space: int, width: int) -> str:
 
 def _speed(status: dict[str, Any]) -> str:
     if status["real_time"]:
-        return f"line: {status['line_port']}"
+        return f"line: {status['leads_to']}"
     if status["speed"] == 0:
         return "time stands still: > lets it go on"
-    return f"{status['speed']}x" if status["speed"] != 1 else ""
+    speed = f"{status['speed']}x" if status["speed"] != 1 else ""
+    return f"acquirer: {status['leads_to']} {speed}".rstrip() if status["leads_to"] else speed
 
 
 def _paper(view: View, room: int) -> list[str]:

@@ -121,7 +121,7 @@ function drawStatus(news) {
   if (same) return;
   $("lamp").classList.toggle("on", news.power);
   $("where").textContent = `${news.board} · ${news.terminal} · seed ${news.seed}` +
-    (news.real_time ? ` · ${word("port")} ${news.line_port}` : "");
+    (news.leads_to ? ` · ${word("port")} ${news.leads_to}` : "");
   for (const button of $("speeds").children) {
     button.setAttribute("aria-pressed", String(Number(button.value) === news.speed));
     button.disabled = news.real_time;
@@ -138,7 +138,7 @@ function drawStatus(news) {
   $("noise").value = String(news.ber);
   $("personality").value = news.personality;
   toggle("magic", news.amounts, ["magicon", "magicoff"]);
-  for (const id of ["personality", "rule", "clearrules", "magic"]) $(id).disabled = !news.own_acquirer;
+  for (const id of ["personality", "rule", "clearrules", "magic"]) $(id).disabled = Boolean(news.leads_to);
   for (const button of document.querySelectorAll("[data-fault]")) button.disabled = news.real_time;
   list("linelog", [...news.line_log.slice(-4).map((text) => [text, ""]), ...news.armed.map((text) => [text, "armed"])]);
   list("rules", news.rules.map((text) => [text, "armed"]));
@@ -175,7 +175,7 @@ function drawBooks() {
     const txn = here ?? there;
     // What a journal no longer holds was settled and its room used again; of the books of somebody
     // else's acquirer nothing is known here.
-    const [look, mark, text] = here && status.own_acquirer ? verdict(here, there) : ["", "", ""];
+    const [look, mark, text] = here && !status.leads_to ? verdict(here, there) : ["", "", ""];
     const row = element("tr", "", look === "good" ? "" : look);
     const sign = element("span", mark, `mark ${look}`);
     sign.title = text;

@@ -38,7 +38,7 @@ def ledger(database):
 def test_a_day_in_virtual_time_with_the_faults_of_the_line(make_bench, host):
     address, database = host
     b = make_bench(line=address)
-    assert not b.is_real_time and not b.has_own_acquirer
+    assert not b.is_real_time and f"tcp:{b.leads_to}" == address
     b.power_on()
     b.sign_on()
     sale = stories.sale(b, 4300)
