@@ -136,6 +136,7 @@ class Terminal:
         self.findings = []  # what the next operator is told once
         self.stuck = []  # keys that are held for too long, until the operator was told
         self.keypad.on_stuck = self.stuck.append
+        self.clock_stood = False  # while the power was off, and nobody has told the time since
         self.host_clock = ""  # the host's MMDDhhmmss in the last self-check
         self.reminded = 0  # the day on which settling was asked for, in days since 2000
         self.report_at = None  # when reports that could not be sent are tried again, in ticks
@@ -179,6 +180,7 @@ class Terminal:
         time = dates.of_host(stamp, self._known_time())
         if time is not None:
             self.set_time(time)
+            self.clock_stood = False
 
     def _known_time(self):
         # The clock of the board may know nothing after a power cut; the past is a lower bound.
@@ -301,7 +303,9 @@ class Terminal:
         self.journal = Journal(self.board.journal_flash, self.board.flash_unit, self.keys, self.now)
         verdict = self.journal.mount()
         if self.now() < self._known_time():
+            # There is no battery: what the clock says now is the time when it was last used.
             self.set_time(self._known_time())
+            self.clock_stood = True
         number = int.from_bytes(self.board.random(4), "little") % ((1 << 30) - 1) + 1
         line = self.poller.watch(self.board.host_uart)
         self.link = Link(self.board.host_uart, self.loop, line, number)
@@ -340,6 +344,8 @@ class Terminal:
             if not session.is_administrator(self):
                 if not self.session.trusted:
                     await self._do("sign_on")
+                elif self.clock_stood:
+                    await session.ask_time(self)
                 await sale.offer_slip(self)
                 await settle.offer_slip(self)
         elif session.is_administrator(self):

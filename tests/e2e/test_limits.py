@@ -81,8 +81,6 @@ def test_the_sales_of_a_day_are_summed_over_batches_and_end_at_midnight(make_ben
     b.clock.advance(24 * 3600)
     b.power_on()
     b.sign_on()
-    b.choose("签到")  # sets the clock
-    b.to_idle()
     started(b, 70000)  # in the batch of yesterday, on another day
     assert b.shows("请输入密码")
     enter(b, PIN)

@@ -295,6 +295,20 @@ def test_not_signed_on_only_looking_and_managing_is_possible(b):
     assert len(b.journal()) == 1
 
 
+def test_a_clock_that_stood_still_is_set_before_anybody_sells(b):
+    stories.sale(b, 100)
+    b.power_cut()
+    b.clock.advance(5 * 3600)
+    b.power_on()
+    b.sign_on()
+    assert b.shows(f"{b.clock.now:%H:%M}")
+    asked = [str(entry) for entry in b.trace()][-2:]
+    assert "0820 echo" in asked[0] and "0830 echo" in asked[1]
+    sale = stories.sale(b, 200)
+    assert abs((sale.time - b.clock.now).total_seconds()) < 60
+    assert f"{sale.time:%Y-%m-%d %H:%M}" in b.receipts()[-1]
+
+
 # -- sign-off and echo -----------------------------------------------------------------------------
 
 

@@ -275,6 +275,17 @@ async def echo(t):
         await t.tell_code(title, reply.code)
 
 
+async def ask_time(t):
+    """Set the clock by an echo, in silence. Without an answer the next sign-on sets it."""
+    title = t.tr("login")
+    try:
+        await online.reach(t, title)
+        reply = await online.exchange(t, title, "echo", online.about(t))
+    except (online.Refused, LinkError, Rejected, BadMessage, BadMac):
+        return  # the line has its own ways to tell
+    t.set_host_time(reply.host_time)
+
+
 async def download(t):
     """Parameter download (参数下载): take over what fits, each change audited."""
     title = t.tr("download")
