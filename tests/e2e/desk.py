@@ -53,15 +53,6 @@ def restart(b: Bench) -> None:
     b.power_on()
 
 
-def page_down(b: Bench, wanted: str, most: int = 30) -> None:
-    """Scroll until ``wanted`` is on the panel."""
-    for _ in range(most):
-        if b.shows(wanted):
-            return
-        b.press("DOWN")
-    raise AssertionError(f"{wanted!r} is on no page; the last one is {b.screen()}")
-
-
 def everything(b: Bench, wanted: int = 60) -> str:
     """All rows of a text that scrolls, from its first page on."""
     rows: list[str] = []
