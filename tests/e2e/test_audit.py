@@ -53,6 +53,10 @@ def test_a_release_names_supervisor_reason_and_what_it_was(make_bench):
     b = make_bench(state="refund-unknown")
     b.choose("未完成交易")
     b.press("ENTER", "ENTER")
+    b.host.rule("query", code="40")  # the host has no answer
+    pick(b, "查询主机")
+    b.wait_for("主机不支持查询")
+    b.press("ENTER")
     pick(b, "人工解除")
     key_in(b, SUPERVISOR)
     b.press("2")  # the bank handles it
