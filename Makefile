@@ -28,6 +28,9 @@ test: $(READY)  ## the whole test suite except the exhaustive rings
 test-powercut: $(READY)  ## cut the power everywhere, damage images, break rules; 10 minutes
 	@pytest -n auto tests/powercut
 
+test-cuts: $(READY)  ## every story cut everywhere, in every way and at every byte; storms; long
+	@pytest -n auto -m slow tests/e2e
+
 font: $(READY)  ## cut the glyphs to the characters the firmware uses
 	@python -m host_tools.font
 
@@ -60,4 +63,4 @@ test-pico: $(READY)  ## that image on an emulated Pico: a day, power cuts, memor
 clean:  ## what was built; keeps .venv
 	rm -rf build
 
-.PHONY: help setup run demo test test-powercut font menu states pictures lint bench uf2 test-pico clean
+.PHONY: help setup run demo test test-powercut test-cuts font menu states pictures lint bench uf2 test-pico clean
