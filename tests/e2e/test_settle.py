@@ -190,6 +190,23 @@ def test_the_hosts_totals_tell_what_became_of_a_refund(b, lost, state):
     agree(b)
 
 
+@pytest.mark.parametrize("lost, state", [("reply", "settled"), ("request", "absent")])
+def test_a_refund_that_is_alone_in_its_batch_is_cleared_by_the_totals(b, lost, state):
+    sale = stories.sale(b, 8000)
+    stories.settle(b)
+    b.line.drop_next(lost)
+    stories.refund(b, sale.rrn, f"{b.clock.now:%m%d}", 3000, wait=False)
+    b.clock.advance(70)
+    b.to_idle()
+    begin(b)
+    b.wait_for("打印交易明细?")
+    b.press("CANCEL")
+    b.to_idle()
+    assert b.journal()[-1].state == state
+    assert not b.shows("未完成交易")
+    agree(b, batch=2)
+
+
 def test_two_lost_refunds_of_one_amount_are_not_guessed(b):
     sales = [stories.sale(b, 8000) for _ in range(2)]
     day = f"{b.clock.now:%m%d}"

@@ -87,7 +87,7 @@ async def run(t):
         return
     if guards.blocking(t) is not None:
         raise Refused(t.tr("reversal_blocks"))
-    if not _counted(t.journal.totals()):
+    if not _counted(t.journal.totals()) and not _unknown_refunds(t):
         raise Refused(t.tr("no_transactions"))
     if not await t.ui.confirm(title, t.tr("settle_sure")):
         return
@@ -165,6 +165,14 @@ async def _compare(t, title):
     await _finish(t, title)
 
 
+def _unknown_refunds(t):
+    # Refunds of the open batch without an answer.
+    return [
+        txn for txn in t.journal.unfinished()
+        if txn.state == tx.UNKNOWN and txn.batch == t.journal.batch
+    ]
+
+
 def _host_totals(digits):
     # (debit count, debit amount, credit count, credit amount) of domestic and foreign cards.
     sums = [0, 0, 0, 0]
@@ -179,10 +187,7 @@ def _resolve_refunds(t, verdict, host):
 
     True when that has changed our totals.
     """
-    unknown = [
-        txn for txn in t.journal.unfinished()
-        if txn.state == tx.UNKNOWN and txn.batch == t.journal.batch
-    ]
+    unknown = _unknown_refunds(t)
     if not 0 < len(unknown) <= _SEARCHED or verdict == ERROR:
         return False
     sums = t.journal.totals()
