@@ -68,7 +68,7 @@ def run(copy: Path, tests: list[str]) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
     kept = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
     return subprocess.run(
-        command, cwd=copy, env=kept, capture_output=True, text=True, timeout=600
+        command, cwd=copy, env=kept, capture_output=True, text=True, timeout=1200
     )
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from tests.powercut.mutations import MUTATIONS, copy_of_the_project, run, try_out
 
-pytestmark = pytest.mark.timeout(600)
-SHARES = 4
+pytestmark = pytest.mark.timeout(1800)
+SHARES = 8
 
 
 @pytest.mark.parametrize("share", range(SHARES))
