@@ -309,34 +309,41 @@ class Vault:
         struct.pack_into("<I", head, 12, crc32(view[:12]))
         seed = crc32(view[:8])
         off = _HEAD
-        new = {}
-        names = set(index)
-        if stored != _DELETED:
-            names.add(key)
-        for name in sorted(names):
+        for name in index:
             if name == key:
-                if stored == _DELETED:
-                    continue
-                data = value
-            else:
-                at, size = index[name]
-                if self._load(at - 3 - len(name)) is None:
-                    return False
-                data = bytes(self._view[3 + len(name) : 3 + len(name) + size])
-            total = self._frame(name, data, len(data), off, seed)
+                continue  # its new value comes last
+            at, size = index[name]
+            if self._load(at - 3 - len(name)) is None:
+                return False
+            data = bytes(self._view[3 + len(name) : 3 + len(name) + size])
+            total = self._frame(name, data, size, off, seed)
             if not self._medium.program(s, off, self._view, total):
                 self._bad.add(s)
                 return True
-            new[name] = (off + 3 + len(name), len(data))
             off += total
+        if stored != _DELETED:
+            total = self._frame(key, value, stored, off, seed)
+            if not self._medium.program(s, off, self._view, total):
+                self._bad.add(s)
+                return True
         before = (self._sector, self._seq, self._seed, self.wear)
         self._sector, self._seq, self._seed, self.wear = s, seq, seed, wear
         if not self._medium.program(s, 0, view, _HEAD) or not self._seal():
             self._bad.add(s)
             self._sector, self._seq, self._seed, self.wear = before
             return True
+        # In place: another table of that size may not fit between what lives in the heap.
+        index.pop(key, None)
+        off = _HEAD
+        for name in index:
+            size = index[name][1]
+            index[name] = (off + 3 + len(name), size)
+            off += _FRAME + len(name) + size
+        if stored != _DELETED:
+            index[key] = (off + 3 + len(key), stored)
+            off += total
         self._off = off
-        self._index = new
+        self._index = index
         self._old = before[0]
         self._shred = False
         return True
