@@ -1,4 +1,4 @@
-"""Programs that tests start beside themselves, wait for and stop."""
+"""Programs that tests start beside themselves, wait for and stop; the command line as one call."""
 
 import contextlib
 import os
@@ -6,6 +6,8 @@ import re
 import signal
 import subprocess
 import threading
+
+from host_tools import cli
 
 
 class Said:
@@ -54,3 +56,14 @@ def program(*command, **options):
                 os.killpg(process.pid, signal.SIGTERM)
             process.wait(20)
             said.reader.join(20)
+
+
+def mobi(capsys, *arguments):
+    """The command line in this process: exit code and what was printed, both streams."""
+    try:
+        code = cli.main(arguments)
+    except SystemExit as end:
+        code = end.code
+    said = capsys.readouterr()
+    assert "Traceback" not in said.out + said.err
+    return code, said.out, said.err

@@ -10,21 +10,11 @@ import socket
 
 import pytest
 
-from host_tools import __version__, cli
+from host_tools import __version__
+from tests.programs import mobi
 
 COMMANDS = ("run", "demo", "sweep", "storm", "host", "gateway", "journal", "evidence", "flash",
             "bench", "doctor", "explain")
-
-
-def mobi(capsys, *arguments):
-    """Exit code and what was printed, both streams."""
-    try:
-        code = cli.main(arguments)
-    except SystemExit as end:
-        code = end.code
-    said = capsys.readouterr()
-    assert "Traceback" not in said.out + said.err
-    return code, said.out, said.err
 
 
 def test_every_command_is_listed_and_helps(capsys):

@@ -7,21 +7,11 @@ import re
 
 import pytest
 
-from host_tools import cli
 from host_tools.acquirer.books import Books
 from host_tools.bench import storm
 from host_tools.bench.bench import WrongUse
 from host_tools.bench.sweep import STORIES, BadPlan, Cut, Size, Sweep, SweepError, run_all
-
-
-def mobi(capsys, *arguments):
-    """Exit code and what was printed."""
-    try:
-        code = cli.main(arguments)
-    except SystemExit as end:
-        code = end.code
-    said = capsys.readouterr()
-    return code, said.out, said.err
+from tests.programs import mobi
 
 
 @pytest.fixture
