@@ -10,7 +10,9 @@ def pytest_terminal_summary(terminalreporter):
     totals: dict[str, dict[str, int]] = {}
     for reports in terminalreporter.stats.values():
         for report in reports:
-            for name, value in getattr(report, "user_properties", ()):
+            if getattr(report, "when", None) != "call":
+                continue  # the report of the teardown has the same properties once more
+            for name, value in report.user_properties:
                 if name == "powercut":
                     table, counts = json.loads(value)
                     sums = totals.setdefault(table, {})
