@@ -11,6 +11,7 @@ paper; what runs in a bench with a state is a terminal that was switched off the
 from __future__ import annotations
 
 import sqlite3
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ class Snapshot:
         self.now_us = bench.kernel.now_us
         self.random: Any = bench.rig.random.getstate()
         self.books: sqlite3.Connection = bench.host.copy_books()
+        weakref.finalize(self, self.books.close)
         self.trace: list[Entry] = list(bench.host.trace)
         self.printed = list(bench.rig.paper.printed)
         self.out_of_paper = bench.rig.paper.paper_is_out

@@ -74,7 +74,8 @@ def test_ends_that_differ_are_told(make_bench, tmp_path):
     b = signed_on(make_bench())
     sale = stories.sale(b, 5000)
     with contextlib.closing(Acquirer()) as other:  # the host loses its books
-        b.host.replace_books(other.copy_books())
+        with contextlib.closing(other.copy_books()) as books:
+            b.host.replace_books(books)
     b.evidence(sale.trace, tmp_path / "case")
     found = load(tmp_path / "case")["finding"]
     assert found["verdict"] == "differ" and "does not stand at the host" in found["differences"][0]
