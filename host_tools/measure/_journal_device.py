@@ -155,7 +155,44 @@ class JournalStore:
         self.journal.mount()
 
 
-class LittlefsAppend:
+class Baseline:
+    """A store to compare with: it writes each step of the workload with ``_put(i, state, data)``,
+    ``data`` being what is new."""
+
+    data = b""
+
+    def _whole(self, state, data):
+        # For a store that writes the whole transaction at every step.
+        self.data = data if state == 1 else self.data + data
+        return self.data
+
+    def begin(self, i, void_of):
+        self._put(i, 1, fill(160, i))
+
+    def sent(self, i):
+        self._put(i, 2, b"")
+
+    def approve(self, i):
+        self._put(i, 3, fill(40, i))
+
+    def printed(self, i):
+        self._put(i, 4, b"")
+
+    def voided(self, i):
+        self._put(i, 5, b"")
+        return True
+
+    def reverse(self, i):
+        self._put(i, 6, b"")
+
+    def reversed(self, i):
+        self._put(i, 7, b"")
+
+    def idle(self):
+        pass
+
+
+class LittlefsAppend(Baseline):
     """One append file on littlefs, flushed after every record."""
 
     def __init__(self, nor, unit):
@@ -188,28 +225,6 @@ class LittlefsAppend:
                 raise
             raise Full from None
 
-    def begin(self, i, void_of):
-        self._put(i, 1, fill(160, i))
-
-    def sent(self, i):
-        self._put(i, 2, b"")
-
-    def approve(self, i):
-        self._put(i, 3, fill(40, i))
-
-    def printed(self, i):
-        self._put(i, 4, b"")
-
-    def voided(self, i):
-        self._put(i, 5, b"")
-        return True
-
-    def reverse(self, i):
-        self._put(i, 6, b"")
-
-    def reversed(self, i):
-        self._put(i, 7, b"")
-
     def settle(self):
         try:
             self.file.close()
@@ -218,11 +233,8 @@ class LittlefsAppend:
         self.fs.remove("/journal")
         self.file = self.fs.open("/journal", "ab")
 
-    def idle(self):
-        pass
 
-
-class LittlefsRename:
+class LittlefsRename(Baseline):
     """A file per transaction on littlefs, replaced by temporary file and rename at every step."""
 
     def __init__(self, nor, unit):
@@ -234,7 +246,6 @@ class LittlefsRename:
         vfs.VfsLfs2.mkfs(nor, progsize=self.progsize)
         self.fs = vfs.VfsLfs2(nor, progsize=self.progsize)
         self.fs.mkdir("/t")
-        self.data = b""
 
     def remount(self):
         self.fs = self.vfs.VfsLfs2(self.nor, progsize=self.progsize)
@@ -245,7 +256,7 @@ class LittlefsRename:
         return state
 
     def _put(self, i, state, data):
-        self.data = data
+        data = self._whole(state, data)
         try:
             with self.fs.open("/t/new", "wb") as file:
                 file.write(bytes((state, i & 255, i >> 8 & 255, 0, 0, 0, 0, 0)))
@@ -256,28 +267,6 @@ class LittlefsRename:
                 raise
             raise Full from None
 
-    def begin(self, i, void_of):
-        self._put(i, 1, fill(160, i))
-
-    def sent(self, i):
-        self._put(i, 2, self.data)
-
-    def approve(self, i):
-        self._put(i, 3, self.data + fill(40, i))
-
-    def printed(self, i):
-        self._put(i, 4, self.data)
-
-    def voided(self, i):
-        self._put(i, 5, self.data)
-        return True
-
-    def reverse(self, i):
-        self._put(i, 6, self.data)
-
-    def reversed(self, i):
-        self._put(i, 7, self.data)
-
     def settle(self):
         for entry in list(self.fs.ilistdir("/t")):
             try:
@@ -286,17 +275,13 @@ class LittlefsRename:
                 if error.errno != 2:  # the temporary file of a step that did not fit
                     raise
 
-    def idle(self):
-        pass
 
-
-class TwoSlots:
+class TwoSlots(Baseline):
     """Two raw sectors that take turns: remembers one transaction."""
 
     def __init__(self, nor, unit):
         self.nor = nor
         self.turn = 0
-        self.data = b""
         self.page = bytearray(256)
 
     def remount(self):
@@ -306,7 +291,7 @@ class TwoSlots:
     def _put(self, i, state, data):
         from binascii import crc32
 
-        self.data = data
+        data = self._whole(state, data)
         self.turn += 1
         sector = self.turn & 1
         self.nor.ioctl(6, sector)
@@ -319,34 +304,7 @@ class TwoSlots:
         page[: len(record)] = record
         self.nor.writeblocks(sector, page, 0)
 
-    begin_data = None
-
-    def begin(self, i, void_of):
-        self._put(i, 1, fill(160, i))
-
-    def sent(self, i):
-        self._put(i, 2, self.data)
-
-    def approve(self, i):
-        self._put(i, 3, self.data + fill(40, i))
-
-    def printed(self, i):
-        self._put(i, 4, self.data)
-
-    def voided(self, i):
-        self._put(i, 5, self.data)
-        return True
-
-    def reverse(self, i):
-        self._put(i, 6, self.data)
-
-    def reversed(self, i):
-        self._put(i, 7, self.data)
-
     def settle(self):
-        pass
-
-    def idle(self):
         pass
 
 
