@@ -40,6 +40,14 @@ def started(bench: Bench, amount: int, pan: str = CARD) -> None:
     enter(bench, str(amount))
 
 
+def press_until(bench: Bench, key: str, *texts: str, most: int = 4) -> None:
+    """Press ``key``, at most ``most`` times, until one of ``texts`` is on the panel."""
+    for _ in range(most):
+        if any(bench.shows(text) for text in texts):
+            return
+        bench.press(key)
+
+
 def word(bench: Bench, name: str) -> str:
     """The text with the id ``name`` in the language of the bench, up to its first value."""
     return strings.lookup(name, int(bench.language == "en")).partition("%")[0].rstrip()

@@ -10,6 +10,7 @@ from tests.e2e.kit import (
     SUPERVISOR,
     ended_well,
     enter,
+    press_until,
     signed_on,
     snapshot,
     spent,
@@ -47,10 +48,7 @@ def test_every_advice_is_shown_with_its_cause(make_bench):
         assert what + safe in text, (code, text)
         assert "告知顾客:" + customer in text, (code, text)
         assert "原因在:" + group in text and "应答码" + code in text, (code, text)
-        for _ in range(4):
-            if b.shows("按任意键签到") or b.shows("确认=菜单"):
-                break
-            b.press("CANCEL")
+        press_until(b, "CANCEL", "按任意键签到", "确认=菜单")
         b.sign_on()
     assert {state for _, state in states(b)} == {"declined"} and spent(b) == 0
     ended_well(b)

@@ -9,6 +9,7 @@ from tests.e2e.kit import (
     SUPERVISOR,
     ended_well,
     enter,
+    press_until,
     signed_on,
     snapshot,
     states,
@@ -128,10 +129,8 @@ def test_leaving_a_prompt_leaves_nothing_behind(make_bench, flow, way):
         act(b, steps, values)
         assert b.shows(words), (name, b.screen())
         if way == "CANCEL":
-            for _ in range(6):  # some prompts lead back to the one before
-                if b.shows("确认=菜单"):
-                    break
-                b.press("CANCEL")
+            # Some prompts lead back to the one before.
+            press_until(b, "CANCEL", "确认=菜单", most=6)
         else:
             b.clock.advance(61)
             if flow in PAYMENTS:

@@ -6,7 +6,7 @@ Look at a picture before accepting it: no word cut off, nothing that only an eng
 import pytest
 
 from host_tools.bench import stories
-from tests.e2e.kit import CARD, PIN, SUPERVISOR, enter, pick, signed_on, started, word
+from tests.e2e.kit import CARD, PIN, SUPERVISOR, enter, pick, press_until, signed_on, started, word
 
 CODE = "629990120000000012"
 POOR = stories.POOR_CARD
@@ -364,8 +364,5 @@ def test_the_first_screen_of_a_start_state(start, look, golden, state):
         stories.sale(b, 1000, wait=False)
         b.wait_for("99")
         look(b, "keys-expired-refused")
-        for _ in range(3):
-            if b.shows(word(b, "not_signed_on")):
-                break
-            b.press("CANCEL")
+        press_until(b, "CANCEL", word(b, "not_signed_on"), most=3)
         golden(b, "keys-expired-sign-on")

@@ -12,6 +12,7 @@ import pytest
 from host_tools.bench import stories, wiring
 from tests.e2e import desk
 from tests.e2e.desk import administrator, key_in, log_in
+from tests.e2e.kit import press_until
 
 JOURNAL, VAULT = wiring.JOURNAL, wiring.VAULT
 
@@ -71,18 +72,12 @@ def test_a_journal_that_is_none_is_never_made_anew_silently(b, spoil, text):
     assert "95516" in rows
     b.press("ENTER")
     # A wrong password leads nowhere.
-    for _ in range(4):
-        if b.shows("清空并新建"):
-            break
-        b.press("ENTER")
+    press_until(b, "ENTER", "清空并新建")
     b.press("2")
     key_in(b, "12345678")
     desk.after(b, "密码错")
     b.press("CANCEL")
-    for _ in range(4):
-        if b.shows("清空并新建"):
-            break
-        b.press("ENTER")
+    press_until(b, "ENTER", "清空并新建")
     b.press("2")
     key_in(b, "00000000")
     assert b.shows("清空并新建流水?")
@@ -194,10 +189,7 @@ def test_a_lost_vault_is_made_anew_only_by_hand_and_the_journal_stays(b, spoil):
     b.press("2")
     assert b.shows("新建参数存储区?")
     b.press("CANCEL")
-    for _ in range(3):
-        if b.shows("清空并新建"):
-            break
-        b.press("ENTER")
+    press_until(b, "ENTER", "清空并新建", most=3)
     b.press("2")
     b.press("ENTER")
     assert b.shows("有2笔未结算")

@@ -6,7 +6,7 @@ import pytest
 
 from host_tools.bench import Bench, states, stories
 from host_tools.bench.bench import WrongUse
-from tests.e2e.kit import accept_late
+from tests.e2e.kit import accept_late, press_until
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
@@ -92,10 +92,7 @@ def test_keys_expired_leads_to_a_sign_on(make_bench):
     b = make_bench(state="keys-expired")
     stories.sale(b, 1000, wait=False)
     b.wait_for("99")
-    for _ in range(4):
-        if b.shows("按任意键签到"):
-            break
-        b.press("CANCEL")
+    press_until(b, "CANCEL", "按任意键签到")
     b.press("ENTER")
     b.wait_for("签到成功")
     b.to_idle()

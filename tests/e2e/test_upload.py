@@ -6,6 +6,7 @@ from host_tools.bench import Bench, stories
 from host_tools.bench.states import Snapshot
 from tests.e2e import desk
 from tests.e2e.desk import log_in
+from tests.e2e.kit import press_until
 from tests.e2e.test_settle import agree, operations
 
 
@@ -132,10 +133,7 @@ def test_a_real_difference_is_found_by_the_host(make_bench):
         b.press("DOWN")
     desk.key_in(b, "123456")
     b.press("1")
-    for _ in range(4):
-        if b.shows("正在打印") or b.shows("已解除"):
-            break
-        b.press("ENTER")
+    press_until(b, "ENTER", "正在打印", "已解除")
     b.to_idle()
     assert b.journal()[-1].state == "released"
     stories.settle(b)
