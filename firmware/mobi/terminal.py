@@ -51,6 +51,8 @@ _FEED_MS = const(2000)
 _BEEP_MS = const(60)
 _MINUTE_MS = const(60000)
 _NOTICE_MS = const(5000)
+# Turns of the loop that leave garbage worth collecting: a few screens; 20 s of doing nothing.
+_LITTER_TURNS = const(50)
 # Flows that may have charged somebody when they end unexpectedly.
 _PAYMENTS = ("sale", "sale_code", "void", "void_last", "correct_amount", "refund", "refund_code",
              "balance")
@@ -295,7 +297,7 @@ class Terminal:
 
     async def _boot(self):
         self.screen.show("Mobi 末笔", ("", "     ...", ""))
-        await sleep_ms(0)
+        await idle()  # it is on the panel: what follows takes a while
         found = self.vault.mount()
         self.access = Access(self.vault, self.now, self.board.random)
         self.keys = Keys(self.vault, self.board.random)
@@ -329,10 +331,13 @@ class Terminal:
     async def _housekeeping(self):
         # Erasing ahead, checking, collecting garbage: only when nothing else is going on and the
         # host is not entitled to talk (interrupts are off while the flash chip works).
+        swept = 0
         while True:
             await idle()
             if self.link.busy or not (self.journal.idle() or self.vault.idle()):
-                gc.collect()
+                if self.loop.turns - swept >= _LITTER_TURNS:
+                    gc.collect()
+                    swept = self.loop.turns
                 await sleep_ms(1000)
             else:
                 await sleep_ms(50)

@@ -109,3 +109,23 @@ def test_the_self_test_finds_what_is_not_the_hardware(tmp_path, current_image):
                     + f"try:\n    B.self_test()\nfinally:\n    B.{part} = kept"
                 )
         console.run("B.self_test()")
+
+
+def test_a_file_left_on_the_board_never_becomes_part_of_the_terminal(tmp_path, current_image):
+    names = ("machine", "time", "select", "flash_map", "board", "boot", "main", "mobi")
+    with (
+        PicoOnUsb(current_image, tmp_path / "log") as pico,
+        Console(pico.port, float(PATIENCE)) as console,
+    ):
+        terminal = RemoteTerminal(console)
+        terminal.enter_service()
+        console.run(
+            f"for name in {names}:\n"
+            + "    with open('/%s.py' % name, 'w') as file:\n"
+            + "        file.write('raise RuntimeError(\"' + name + ' of the file system ran\")')"
+        )
+        terminal.enter_service()
+        assert terminal.open_board()["board"] == "rpi_pico"
+        terminal.restart()
+        until(lambda: "参数和密钥" in "".join(pico.rig.panel.text()))  # a blank board runs
+        assert pico.error is None

@@ -202,7 +202,11 @@ class Vault:
             if 0 < medium.page[off & 255] <= KEY_MAX:
                 found = self._load(off)
             if found is None:
-                gap = gap or medium.page[off & 255] != 0xFF
+                at = off & 255
+                if medium.page[at] != 0xFF:
+                    gap = True
+                elif medium.view[at:] == BLANK[at:]:
+                    off |= 255  # most of a vault is blank: not byte by byte
                 off += 1
                 continue
             self.damage += gap
