@@ -35,7 +35,6 @@ PAGE = 256  # what the flash driver programs at once
 LOOK_US = 250
 I2C_BIT_US = 2.5  # at 400 kHz
 MEASURE_PIN = 22
-_SOFT_TIMER = 2  # the alarm MicroPython sleeps by
 _STACK = (0x20040000, 0x20042000)
 _RAM = 0x20000000
 
@@ -356,12 +355,12 @@ class _Chip:
         return self._core.waiting
 
     def wakes_at_us(self) -> int:
-        """When MicroPython's own timer ends the sleep, in microseconds of the chip."""
-        alarm = self.rp2040.timer.alarms[_SOFT_TIMER]
-        if not alarm.armed:
-            return NEVER
-        left = (alarm.target_micros - int(self.clock.nanos // 1000)) & 0xFFFFFFFF
-        return int(self.clock.nanos // 1000) + left
+        """When the chip's timer ends the sleep, in microseconds of the chip. Which of its four
+        alarms MicroPython sleeps by differs between versions."""
+        now = int(self.clock.nanos // 1000)
+        left = [(alarm.target_micros - now) & 0xFFFFFFFF
+                for alarm in self.rp2040.timer.alarms if alarm.armed]
+        return now + min(left) if left else NEVER
 
     def go(self) -> None:
         """Let the processor run until the next event, until it may have gone to sleep, or 5 ms
