@@ -352,6 +352,7 @@ class Terminal:
                 elif self.clock_stood:
                     await session.ask_time(self)
                 await sale.offer_slip(self)
+                await unfinished.offer_slip(self)
                 await settle.offer_slip(self)
         elif session.is_administrator(self):
             await self._system()

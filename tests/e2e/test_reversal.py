@@ -4,6 +4,7 @@ import pytest
 
 from host_tools.bench import invariants, stories, wiring
 from host_tools.journal import decode
+from tests.e2e import desk
 from tests.e2e.kit import (
     CARD,
     PIN,
@@ -341,6 +342,31 @@ def test_after_the_last_try_it_is_kept_and_blocks_and_a_fault_slip_comes_out(b):
     b.sign_on()
     b.choose("消费")
     assert b.shows("冲正未成功")  # the block survives
+
+
+def test_a_fault_slip_that_never_came_out_is_offered_at_log_in(b):
+    cut_off(b)
+    b.rig.paper.runs_out_after(3)
+    b.host.rule("reversal", drop_request=True, times=3)
+    stories.sale(b, 700, wait=False)
+    b.wait_for("打印机缺纸", timeout=300)
+    b.power_cut()
+    b.rig.load_paper()
+    b.power_on()
+    assert "slip" not in desk.notes(b, "C")
+    enter(b, "01")
+    enter(b, "0000")
+    b.wait_for("故障报告单未打印")
+    assert b.shows("000002 5.00")
+    b.press("ENTER")
+    b.to_idle()
+    assert "故障报告单" in b.receipts()[-1] and desk.notes(b, "C")[-1] == "slip"
+    b.power_cut()
+    b.power_on()
+    enter(b, "01")
+    enter(b, "0000")
+    b.wait_for("未完成交易: 1")  # the idle screen: nothing was asked
+    assert sum("非凭证联" in slip for slip in b.receipts()) == 2  # one of them torn off by the cut
 
 
 def test_one_more_try_by_hand_unblocks(b):

@@ -53,6 +53,11 @@ def printed(t, txn):
     note(t, txn, "slip")
 
 
+def has_slip(t, txn):
+    """Did the case slip come out, as far as the journal knows?"""
+    return any(text == "slip" for _, text in notes(t, txn))
+
+
 def accepted(t, txn, code):
     """The late result was accepted."""
     note(t, txn, "accept %s" % code)

@@ -10,7 +10,7 @@ from micropython import const
 from mobi import transactions as tx
 from mobi.acquiring import codes
 from mobi.devices.printer import CoverOpen, PaperOut, PrinterError, PrinterSilent
-from mobi.flows import settle, slips
+from mobi.flows import cases, settle, slips
 from mobi.flows.online import Refused
 from mobi.ui.dialogs import Leave
 from mobi.ui.text import page
@@ -87,7 +87,9 @@ class Printing:
 
     async def fault_slip(self, txn):
         """The slip for a reversal that failed or was given up: no voucher, for the bank."""
-        await self.slip(self.t.tr("fault_slip"), slips.fault_slip(self.t, txn))
+        t = self.t
+        if await self.slip(t.tr("fault_slip"), slips.fault_slip(t, txn)):
+            cases.printed(t, txn)
 
     async def settlement_slip(self, title, duplicate=False):
         """The totals of the batch that was settled last. True when they came out."""

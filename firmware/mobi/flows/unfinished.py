@@ -42,6 +42,20 @@ async def run(t):
                 raise
 
 
+async def offer_slip(t):
+    """At log-in: a reversal has used up its tries and its fault slip never came out, because power
+    failed or the paper ended: offer to print it."""
+    title = t.tr("unfinished")
+    tries = t.settings.get("reversal_tries")
+    for txn in t.journal.unfinished():
+        if txn.state != tx.REVERSAL_DUE or txn.attempts < tries or cases.has_slip(t, txn):
+            continue
+        rows = page(t.tr("no_fault_slip"), "%06d %s" % (txn.trace, money(txn.value)),
+                    t.tr("enter_prints"))
+        if await t.ui.confirm(title, rows):
+            await t.printing.fault_slip(txn)
+
+
 def summary(t, txn):
     """Three rows of the list: time (of another day the date) and amount; card; kind and state."""
     date, clock = dates.text(txn.time).split(" ")
@@ -275,7 +289,6 @@ async def _refund(t, txn):
 
 async def _slip(t, txn):
     await t.printing.fault_slip(txn)
-    cases.printed(t, txn)
 
 
 async def _reprint(t, txn):
