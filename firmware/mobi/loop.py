@@ -31,18 +31,13 @@ class _Wait:
         self.events = events
         self.timeout_ms = timeout_ms
         self.fired = None
-        self._parked = False
 
     def __iter__(self):
-        return self
+        # A generator ends without an exception object; ``__next__`` would cost one each time.
+        yield self
+        return self.fired
 
     __await__ = __iter__
-
-    def __next__(self):
-        if self._parked:
-            raise StopIteration(self.fired)
-        self._parked = True
-        return self
 
 
 class _Idle(_Wait):
@@ -50,11 +45,17 @@ class _Idle(_Wait):
     pass
 
 
+# These tell nothing afterwards, so all tasks may share them.
+_NEXT_TURN = _Wait((), 0)
+_IDLE = _Idle((), None)
+
+
 class Event:
     """A flag that tasks wait for. It stays set until ``clear``."""
 
     def __init__(self):
         self._set = False
+        self._wait = None  # without a timeout it can only end one way: all tasks may share it
 
     def set(self):
         """Set the flag. Safe to call from a pin interrupt."""
@@ -70,7 +71,11 @@ class Event:
 
     def wait(self, timeout_ms=None):
         """Await this: the event itself once set, None when ``timeout_ms`` passed first."""
-        return _Wait((self,), timeout_ms)
+        if timeout_ms is not None:
+            return _Wait((self,), timeout_ms)
+        if self._wait is None:
+            self._wait = _Wait((self,), None)
+        return self._wait
 
 
 class Queue:
@@ -116,8 +121,8 @@ class Queue:
 
 
 def sleep_ms(ms):
-    """Await this to let other tasks run for at least ``ms`` milliseconds."""
-    return _Wait((), ms)
+    """Await this to let other tasks run for at least ``ms`` milliseconds; again if need be."""
+    return _Wait((), ms) if ms else _NEXT_TURN
 
 
 def first_of(*events, timeout_ms=None):
@@ -127,7 +132,7 @@ def first_of(*events, timeout_ms=None):
 
 def idle():
     """Await this to go on only when no other task has anything to do just now."""
-    return _Idle((), None)
+    return _IDLE
 
 
 class Task:
@@ -202,15 +207,35 @@ class Loop:
 
     def turn(self):
         """Run one task that is due. False when none was."""
-        count = len(self._tasks)
+        # The loop itself is most of what an interactive terminal computes: no calls in here that
+        # are not needed, and one look at the clock.
+        tasks = self._tasks
+        count = len(tasks)
+        diff = self.clock.ticks_diff
+        now = self.clock.ticks_ms()
         idler = None
-        for i in range(count):
-            at = (self._next + i) % count
-            task = self._tasks[at]
-            if isinstance(task._wait, _Idle) and not task._cancel:
+        at = self._next
+        for _ in range(count):
+            if at >= count:
+                at = 0
+            task = tasks[at]
+            at += 1
+            wait = task._wait
+            if wait is _IDLE and not task._cancel:
                 idler = idler or task
-            elif self._due(task):
-                self._next = at + 1
+                continue
+            due = wait is None or task._cancel
+            if not due:
+                for event in wait.events:
+                    if event._set:
+                        wait.fired = event
+                        due = True
+                        break
+                else:
+                    deadline = task._deadline
+                    due = deadline is not None and diff(deadline, now) <= 0
+            if due:
+                self._next = at
                 self._step(task)
                 return True
         if idler is not None:
@@ -218,21 +243,13 @@ class Loop:
             return True
         return False
 
-    def _due(self, task):
-        wait = task._wait
-        if wait is None or task._cancel:
-            return True
-        for event in wait.events:
-            if event.is_set():
-                wait.fired = event
-                return True
-        return task._deadline is not None and self.left(task._deadline) <= 0
-
     def _until_next(self):
+        diff = self.clock.ticks_diff
+        now = self.clock.ticks_ms()
         nearest = None
         for task in self._tasks:
             if task._deadline is not None:
-                left = self.left(task._deadline)
+                left = diff(task._deadline, now)
                 if nearest is None or left < nearest:
                     nearest = left
         return nearest if nearest is None or nearest > 0 else 0

@@ -80,6 +80,8 @@ class Keypad:
     async def run(self):
         """Task: reads keys for ever."""
         self._ignore_held()
+        soon = sleep_ms(_SCAN_MS)  # the same again and again: nothing is allocated while scanning
+        later = sleep_ms(_LAZY_SCAN_MS)
         try:
             while True:
                 self._arm()
@@ -87,7 +89,7 @@ class Keypad:
                 self._disarm()
                 while self._step(self._scan()):
                     lazy = self._stuck and self._last == self._stuck
-                    await sleep_ms(_LAZY_SCAN_MS if lazy else _SCAN_MS)
+                    await (later if lazy else soon)
         finally:
             self._disarm()
 

@@ -58,6 +58,9 @@ class Ssd1306:
         self._new = memoryview(self.buffer)
         # What the glass shows, up to _known; nobody knows what it shows from there on.
         self._old = memoryview(bytearray(_SIZE))
+        # Both row by row, as they are compared after every change.
+        self._rows = [(self._new[at : at + _ROW], self._old[at : at + _ROW])
+                      for at in range(0, _SIZE, _ROW)]
         self._known = 0
         self._set_up = False
         self._noise = True  # its memory holds noise, as after power-on
@@ -180,11 +183,11 @@ class Ssd1306:
 
     def _changed_row(self):
         # Where the first row begins that differs, or -1. The comparisons run in C.
-        new = self._new
-        old = self._old
-        for at in range(0, _SIZE, _ROW):
-            if new[at : at + _ROW] != old[at : at + _ROW]:
+        at = 0
+        for new, old in self._rows:
+            if new != old:
                 return at
+            at += _ROW
         return -1
 
     def _send_span(self, row):

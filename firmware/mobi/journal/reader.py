@@ -92,14 +92,20 @@ class Reader:
 
     def bad_sectors(self):
         """The retired sectors."""
+        if not any(self.bad):
+            return []
         return [s for s in range(self.sectors) if self.is_bad(s)]
 
     def _dead(self):
-        # How many sectors hold nothing that counts and can be used.
+        # How many sectors hold nothing that counts and can be used. Asked for at every step of the
+        # upkeep, so no call for each sector.
         count = 0
-        for s in range(self.sectors):
-            if not self.ends[s] and not self.is_bad(s):
+        for end in self.ends:
+            if not end:
                 count += 1
+        for s in self.bad_sectors():
+            if not self.ends[s]:
+                count -= 1
         return count
 
     def _pick(self, after):

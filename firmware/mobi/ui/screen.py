@@ -25,7 +25,9 @@ class Screen:
         """Draw row ``number`` (0 at the top) from the left edge; the rest of it is blanked."""
         text = pad(text, COLUMNS)
         self.rows[number] = text
-        self._draw(number, text, 0, inverted)
+        self._draw(number, text)
+        if inverted:
+            self._invert(number, 0, COLUMNS)
         self.changed.set()
 
     def centre(self, number, text, inverted=False):
@@ -40,12 +42,18 @@ class Screen:
 
     def invert(self, number, first, columns):
         """Invert ``columns`` columns of row ``number`` from column ``first``: a menu's choice."""
+        self._invert(number, first, columns)
+        self.changed.set()
+
+    def _invert(self, number, first, columns):
+        # As one large number for each page: byte by byte it takes 5 ms on a Pico.
         buffer = self._buffer
+        size = columns * _CELL
         for page in (2 * number, 2 * number + 1):
             begin = page * _PAGE + first * _CELL
-            for at in range(begin, begin + columns * _CELL):
-                buffer[at] ^= 0xFF
-        self.changed.set()
+            pixels = int.from_bytes(buffer[begin : begin + size], "little")
+            pixels ^= (1 << 8 * size) - 1
+            buffer[begin : begin + size] = pixels.to_bytes(size, "little")
 
     def show(self, title, rows=()):
         """A whole screen: inverted title on top, up to three rows below."""
@@ -53,20 +61,15 @@ class Screen:
         for number in range(1, ROWS):
             self.row(number, rows[number - 1] if number <= len(rows) else "")
 
-    def _draw(self, number, text, column, inverted):
+    def _draw(self, number, text):
         buffer = self._buffer
-        upper = 2 * number * _PAGE + column * _CELL
+        upper = 2 * number * _PAGE
         for character in text:
             bitmap, columns = font.glyph(ord(character))
             size = columns * _CELL
             lower = upper + _PAGE
-            if inverted:
-                for i in range(size):
-                    buffer[upper + i] = bitmap[i] ^ 0xFF
-                    buffer[lower + i] = bitmap[size + i] ^ 0xFF
-            else:
-                buffer[upper : upper + size] = bitmap[:size]
-                buffer[lower : lower + size] = bitmap[size : 2 * size]
+            buffer[upper : upper + size] = bitmap[:size]
+            buffer[lower : lower + size] = bitmap[size : 2 * size]
             upper += size
 
     async def run(self):

@@ -9,14 +9,20 @@ _PAUSES = "，。！？：；、,.!?:;"
 
 def width(text):
     """Columns that ``text`` takes."""
-    columns = 0
-    for character in text:
-        columns += 1 if character < "\x80" else 2
+    coded = text.encode()
+    columns = len(text)
+    if len(coded) != columns:
+        # By the bytes: a character out of a string is looked up among all names that there are.
+        for byte in coded:
+            if byte >= 0xC0:  # begins a character that is not ASCII
+                columns += 1
     return columns
 
 
 def cut(text, columns):
     """The longest beginning of ``text`` that fits into ``columns``."""
+    if width(text) <= columns:
+        return text
     used = 0
     for i, character in enumerate(text):
         used += 1 if character < "\x80" else 2
