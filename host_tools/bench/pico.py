@@ -37,6 +37,7 @@ I2C_BIT_US = 2.5  # at 400 kHz
 MEASURE_PIN = 22
 _STACK = (0x20040000, 0x20042000)
 _RAM = 0x20000000
+_PYTHON_STACK = 3 * 1024  # as boards/rpi_pico/pystack.c has it
 
 
 class NoImage(Exception):
@@ -88,6 +89,9 @@ class PicoBoard:
         self.log = log
         self.image = image_file or image_path()
         self.usb = usb
+        # Called with the stopped chip when it has computed for ``look_us`` or less, or sleeps.
+        self.watch: Callable[[Any], None] | None = None
+        self.look_us = LOOK_US
         self.powered = False
         self.halted = False  # the firmware ended or hangs; only the watchdog can help
         self.measured: dict[str, str] = {}
@@ -139,6 +143,8 @@ class PicoBoard:
             if self.kernel.now_us >= until_us:
                 return
             self.chip.go()
+            if self.watch is not None:
+                self.watch(self.chip)
             if self._failure is not None:
                 self._fail()
 
@@ -212,6 +218,7 @@ class PicoBoard:
             elif "max free sz" in line:
                 self.measured["largest_free"] = str(int(line.rpartition(":")[2]) * 16)
         self.measured["stack_used"] = str(self.chip.stack_used())
+        self.measured["python_stack_used"] = str(self.chip.python_stack_used())
         return self.measured
 
     # -- what the terminal does to the world; called in the middle of an instruction -------------
@@ -374,11 +381,11 @@ class _Chip:
         """Come back at the next event of the world, and soon after the processor has woken up."""
         board = self.board
         now = int(self.clock.nanos // 1000)
-        look = now + LOOK_US
+        look = now + board.look_us
         if self._core.waiting:
             self._alarm.cancel()
             wake = self.clock.nanos_to_next_alarm if self.clock.has_scheduled_alarm else 1e12
-            look = now + int(wake // 1000) + LOOK_US
+            look = now + int(wake // 1000) + board.look_us
         target = min(board.kernel.next_at(), board._until_us) - board._born_us
         at = max(min(target, look), now)
         if at < self._armed_us:
@@ -472,3 +479,8 @@ class _Chip:
         """How far the stack has ever grown since power-on, in bytes: RAM was zero before."""
         stack = bytes(self.rp2040.sram[_STACK[0] - _RAM : _STACK[1] - _RAM])
         return len(stack.lstrip(b"\0"))
+
+    def python_stack_used(self) -> int:
+        """The same for the stack of Python functions, which grows upwards from ``pystack``."""
+        begin = image.facts_of(self.board.image).get("symbols", {}).get("pystack", _RAM) - _RAM
+        return len(bytes(self.rp2040.sram[begin : begin + _PYTHON_STACK]).rstrip(b"\0"))

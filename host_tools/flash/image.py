@@ -54,9 +54,10 @@ KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 # Strings of the bench's hardware: no image may contain them.
 STAND_IN_MARKS = (b"MOBI_BUS", b"MOBIUNIX")
-_CONFIG = (".h", ".cmake", ".csv")
+_CONFIG = (".h", ".c", ".cmake", ".csv")
 SYMBOLS = (
     "mp_hal_stdout_tx_strn", "__GcHeapStart", "__GcHeapEnd", "__StackBottom", "__StackTop",
+    "pystack",
 )
 
 
