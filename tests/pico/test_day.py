@@ -41,7 +41,10 @@ def test_a_day(bench, picture):
     picture(b, "settled")
     assert {txn.state for txn in b.journal()} == {"voided", "settled"}
     assert "对账平" in b.receipts()[-1] and spent(b) == 500
-    assert b.measure()["heap_free"] >= 120_000
+    measured = b.measure()
+    assert measured["heap_free"] >= 120_000
+    assert 0 < measured["python_stack_used"] <= 2048, "of 3,072 in boards/rpi_pico/pystack.c"
+    assert measured["stack_used"] <= 7000, "of 7,936 beyond which MicroPython refuses a call"
     assert b.rig.lost_bytes == 0
     assert all(uart.lost == 0 for uart in b.board.chip.uart)
     ended_well(b)
