@@ -40,14 +40,10 @@ class _Wait:
     __await__ = __iter__
 
 
-class _Idle(_Wait):
-    # Wake me when no other task can run and the loop would go to sleep.
-    pass
-
-
 # These tell nothing afterwards, so all tasks may share them.
 _NEXT_TURN = _Wait((), 0)
-_IDLE = _Idle((), None)
+# Known by itself: wake me when no other task can run and the loop would go to sleep.
+_IDLE = _Wait((), None)
 
 
 class Event:
