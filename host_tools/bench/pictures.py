@@ -2,6 +2,8 @@
 
     python -m host_tools.bench.pictures            draw them into docs/pictures
     python -m host_tools.bench.pictures --check    are they current? exit code 1 when not
+    python -m host_tools.bench.pictures --pico     draw the one of docs/boards.md: takes minutes,
+                                                   and wants the image of `make uf2`
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from host_tools.bench.paper_picture import TABLE
 from host_tools.places import ROOT
 
 FOLDER = ROOT / "docs" / "pictures"
+PICO = FOLDER / "pico-power-cut.png"
 _COLUMNS = 2
 _SCALE = 3  # dots of the picture for a pixel of the panel
 _GAP = 12
@@ -65,18 +68,63 @@ def draw(language: str) -> Image.Image:
         return _lay_out(panels, bench.rig.paper.image(receipt=0))
 
 
-def _lay_out(panels: list[Image.Image], slip: Image.Image) -> Image.Image:
+def draw_pico() -> Image.Image:
+    """The emulated Pico: a sale; the next one loses its power while it waits; what it does then."""
+    panels: list[Image.Image] = []
+    with Bench(board="pico", settings={"copies": 1, "reversal_minutes": 1}) as bench:
+
+        def shot() -> None:
+            panels.append(bench.rig.panel.image(scale=_SCALE))
+
+        bench.power_on()
+        bench.sign_on()
+        bench.swipe(stories.CARD)
+        bench.press("ENTER")
+        bench.type("12345")
+        shot()
+        bench.press("ENTER")
+        bench.type(stories.PIN)
+        bench.press("ENTER")
+        bench.wait_for(stories.text(bench, "approved"))
+        shot()
+        stories.finish(bench)
+        bench.line.delay_next("reply", 20)
+        stories.sale(bench, 2000, wait=False)
+        bench.clock.advance(1)
+        shot()
+        bench.power_cut()
+        shot()
+        bench.power_on()
+        bench.sign_on()
+        shot()
+        bench.choose(stories.text(bench, "unfinished"))
+        shot()
+        bench.press("ENTER")
+        shot()
+        bench.to_idle()
+        bench.wait_until(lambda: bench.journal()[-1].state == "reversed")
+        bench.to_idle()
+        bench.choose(stories.text(bench, "browse"))
+        shot()
+        return _lay_out(panels)
+
+
+def _lay_out(panels: list[Image.Image], slip: Image.Image | None = None) -> Image.Image:
     # The panels in columns, the slip to their right and as tall as they are.
     width, height = panels[0].size
     rows = -(-len(panels) // _COLUMNS)
     tall = rows * (height + _GAP) - _GAP
-    slip = slip.resize((slip.width * tall // slip.height, tall), Image.Resampling.LANCZOS)
-    left = _COLUMNS * (width + _GAP)
-    page = Image.new("RGB", (left + slip.width + 2 * _GAP, tall + 2 * _GAP), TABLE)
+    left = _GAP + _COLUMNS * (width + _GAP)
+    wide = left
+    if slip is not None:
+        slip = slip.resize((slip.width * tall // slip.height, tall), Image.Resampling.LANCZOS)
+        wide += slip.width + _GAP
+    page = Image.new("RGB", (wide, tall + 2 * _GAP), TABLE)
     for number, panel in enumerate(panels):
         row, column = divmod(number, _COLUMNS)
         page.paste(panel, (_GAP + column * (width + _GAP), _GAP + row * (height + _GAP)))
-    page.paste(slip, (_GAP + left, _GAP))
+    if slip is not None:
+        page.paste(slip, (left, _GAP))
     return page.quantize(32)
 
 
@@ -98,7 +146,13 @@ def main() -> int:
     """The command; the exit code."""
     parser = argparse.ArgumentParser(description="Draw the README's pictures.")
     parser.add_argument("--check", action="store_true", help="only say whether they are current")
-    if parser.parse_args().check:
+    parser.add_argument("--pico", action="store_true", help="draw the one of the emulated Pico")
+    args = parser.parse_args()
+    if args.pico:
+        draw_pico().save(PICO, "PNG", optimize=True)
+        print(PICO)
+        return 0
+    if args.check:
         old = [language for language in LANGUAGES if not is_current(language)]
         for language in old:
             print(f"{path(language)} is not current: run make pictures", file=sys.stderr)
