@@ -45,7 +45,7 @@ async def sale(t, title, txn):
             await _warn(t, title, txn, "day_limit", sold, limit)
     limit = t.settings.get("declines_in_row")
     if limit and txn.masked_pan:
-        refused = _refused(t, txn.masked_pan)
+        refused = await _refused(t, txn.masked_pan)
         if refused >= limit:
             await _warn(t, title, txn, "declines_in_row", refused, limit)
 
@@ -63,7 +63,7 @@ async def void(t, title, txn):
     """Before a void is sent; as ``sale``."""
     limit = t.settings.get("voids_in_row")
     if limit:
-        count = _voids(t)
+        count = await _voids(t)
         if count >= limit:
             await _warn(t, title, txn, "voids_in_row", count, limit)
 
@@ -149,17 +149,19 @@ async def _of_batch(t, today):
 
 
 def _newest(t):
+    # The newest first; None for one that cannot be read.
     journal = t.journal
     for i in range(journal.count - 1, max(-1, journal.count - 1 - _LOOKED_AT), -1):
-        txn = journal.at(i)
-        if txn is not None:
-            yield txn
+        yield journal.at(i)
 
 
-def _refused(t, masked_pan):
+async def _refused(t, masked_pan):
     since = t.now() - _RECENT
     count = 0
     for txn in _newest(t):
+        await sleep_ms(0)  # each takes a few milliseconds
+        if txn is None:
+            continue
         if txn.time < since:
             break
         if txn.masked_pan == masked_pan and txn.kind in (tx.SALE, tx.BALANCE):
@@ -170,9 +172,12 @@ def _refused(t, masked_pan):
     return count
 
 
-def _voids(t):
+async def _voids(t):
     count = 0
     for txn in _newest(t):
+        await sleep_ms(0)
+        if txn is None:
+            continue
         if txn.kind == tx.VOID and txn.state == tx.APPROVED:
             count += 1
         elif txn.kind == tx.SALE and txn.state == tx.APPROVED:

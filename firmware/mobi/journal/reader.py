@@ -71,6 +71,12 @@ class Reader:
         self._w_from = 0  # for a copy: where the first one began
         # The stretches of the head sector once start-up is over (see ``_segments``).
         self._stretches = None
+        # Intents of one sector by ordinal (see ``_intent_at``), how far it was looked through, and
+        # the stretches of that time: other ones mean that the log has moved on.
+        self._intents = {}
+        self._intents_in = -1
+        self._intents_to = 0
+        self._intents_for = None
         # What start-up and checks found.
         self.damage = []
         self.repaired = 0
