@@ -225,6 +225,17 @@ def test_refunds_are_summed_over_batches():
     assert journal.refunded(sold.rrn) == 500
 
 
+def test_neighbours_are_found_without_reading_their_sector_again():
+    journal, nor = fresh(unit=256)
+    for n in range(60):
+        complete(journal, amount=100 + n)
+    for order in (range(59, 19, -1), range(20, 60)):
+        nor.reset_counters()
+        assert [journal.at(i).amount for i in order] == [100 + i for i in order]
+        # Each lies in one page or two; walking its sector from the front takes 8 in the mean.
+        assert nor.reads <= 4 * 40
+
+
 def test_settlement_closes_the_batch_and_keeps_it_readable():
     journal, nor = fresh()
     for i in range(5):

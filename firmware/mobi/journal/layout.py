@@ -42,6 +42,9 @@ LEAVING = const(0x7FFF)
 RECORD = const(256)  # where in ``rec`` a record lies; the head of a new sector lies before it
 DATA = const(258)
 
+# How many intents of a sector a lookup remembers: more than 4096 bytes of usual sales have.
+INTENTS_KNOWN = const(40)
+
 SEQ_MASK = const(0xFFFFFFFF)
 
 # How a record touches a transaction that was begun before the newest one.

@@ -6,6 +6,7 @@ from mobi.journal.layout import (
     CARRIED,
     EVENT,
     INTENT,
+    INTENTS_KNOWN,
     PREVIOUS_TOUCHED_MORE,
     TOUCH_FAR,
     TOUCH_REFUNDS,
@@ -66,28 +67,31 @@ class Lookup(State):
         return None if off < 0 else self._gather(ordinal, s, off, place, derive, history)
 
     def _intent_at(self, sector, ordinal):
-        # Where the intent of that transaction lies in ``sector``; -1. The places are kept for the
-        # sector asked for last, until the head moves on: who looks at one transaction looks at its
+        # Where the intent of that transaction lies in ``sector``; -1. What was found is kept for
+        # the sector asked for last, until the head moves on: who looks at one looks at its
         # neighbours next, and to walk through a sector for each takes 30 ms on a Pico.
         stretches = self._stretches
         if stretches is None or self._intents_for is not stretches or self._intents_in != sector:
-            self._intents = {}
+            self._intents_count = 0
             self._intents_in = sector
-            self._intents_to = 0
             self._intents_for = stretches
-        known = self._intents
-        if ordinal not in known:
-            end = self._sector_end(sector)
-            for off in self._walk(sector, self._intents_to, end, False):
-                if self.w_kind == INTENT:
-                    found = self._word()
-                    if found not in known:
-                        known[found] = off
-                    if found == ordinal:
-                        self._intents_to = off
-                        return off
-            self._intents_to = end
-        return known.get(ordinal, -1)
+        ordinals = self._intents
+        places = self._intents_at
+        for i in range(self._intents_count - 1, -1, -1):
+            if ordinals[i] == ordinal:
+                return places[i]
+        begin = places[self._intents_count - 1] if self._intents_count else 0
+        for off in self._walk(sector, begin, self._sector_end(sector), False):
+            if self.w_kind == INTENT:
+                found = self._word()
+                n = self._intents_count
+                if found >= 0 and n < INTENTS_KNOWN and (not n or off > places[n - 1]):
+                    ordinals[n] = found
+                    places[n] = off
+                    self._intents_count = n + 1
+                if found == ordinal:
+                    return off
+        return -1
 
     def _locate_trace(self, trace):
         # (ordinal, place, off) of the transaction with that trace; None.

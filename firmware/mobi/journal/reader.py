@@ -9,6 +9,7 @@ from mobi.journal.layout import (
     A_MAX,
     DATA,
     FRAME,
+    INTENTS_KNOWN,
     LAST_KIND,
     MAGIC,
     PAYLOAD_MAX,
@@ -71,11 +72,12 @@ class Reader:
         self._w_from = 0  # for a copy: where the first one began
         # The stretches of the head sector once start-up is over (see ``_segments``).
         self._stretches = None
-        # Intents of one sector by ordinal (see ``_intent_at``), how far it was looked through, and
-        # the stretches of that time: other ones mean that the log has moved on.
-        self._intents = {}
+        # The first intents of one sector (see ``_intent_at``): their ordinals, where they lie, how
+        # many; and the stretches of that time: other ones mean that the log has moved on.
+        self._intents = array("I", bytes(4 * INTENTS_KNOWN))
+        self._intents_at = array("H", bytes(2 * INTENTS_KNOWN))
+        self._intents_count = 0
         self._intents_in = -1
-        self._intents_to = 0
         self._intents_for = None
         # What start-up and checks found.
         self.damage = []
