@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image, ImageChops
@@ -38,15 +39,7 @@ def draw(language: str) -> Image.Image:
         bench.sign_on()
         bench.swipe(stories.CARD)
         shot()
-        bench.press("ENTER")
-        bench.type("12345")
-        shot()
-        bench.press("ENTER")
-        bench.type(stories.PIN)
-        bench.press("ENTER")
-        bench.wait_for(stories.text(bench, "approved"))
-        shot()
-        stories.finish(bench)
+        _go_on(bench, shot)
         bench.press("LAST")
         bench.type(stories.SUPERVISOR)
         bench.press("ENTER")
@@ -79,15 +72,7 @@ def draw_pico() -> Image.Image:
         bench.power_on()
         bench.sign_on()
         bench.swipe(stories.CARD)
-        bench.press("ENTER")
-        bench.type("12345")
-        shot()
-        bench.press("ENTER")
-        bench.type(stories.PIN)
-        bench.press("ENTER")
-        bench.wait_for(stories.text(bench, "approved"))
-        shot()
-        stories.finish(bench)
+        _go_on(bench, shot)
         bench.line.delay_next("reply", 20)
         stories.sale(bench, 2000, wait=False)
         bench.clock.advance(1)
@@ -107,6 +92,19 @@ def draw_pico() -> Image.Image:
         bench.choose(stories.text(bench, "browse"))
         shot()
         return _lay_out(panels)
+
+
+def _go_on(bench: Bench, shot: Callable[[], None]) -> None:
+    # The card is swiped: amount, PIN, approved.
+    bench.press("ENTER")
+    bench.type("12345")
+    shot()
+    bench.press("ENTER")
+    bench.type(stories.PIN)
+    bench.press("ENTER")
+    bench.wait_for(stories.text(bench, "approved"))
+    shot()
+    stories.finish(bench)
 
 
 def _lay_out(panels: list[Image.Image], slip: Image.Image | None = None) -> Image.Image:

@@ -17,7 +17,6 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from host_tools.bench import Bench, menu, pico, stories
@@ -64,12 +63,7 @@ class Profile:
         self._board.watch = self._look
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._board.look_us = pico.LOOK_US
         self._board.watch = None
 
@@ -190,8 +184,7 @@ def _functions(tree: ast.AST, prefix: str = "") -> Iterator[str]:
 def _boot(bench: Bench) -> Profile:
     with Profile(bench) as found:
         bench.board.power_on()
-        while not menu.is_log_in(bench):
-            bench.clock.advance(0.005)
+        bench.wait_until(lambda: menu.is_log_in(bench))
     return found
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from host_tools.acquirer.cards import TEST_CARDS, payment_code
 from host_tools.bench import Bench, menu, pico, stories
 from host_tools.flash import image
+from host_tools.measure.terminal import until
 from host_tools.places import ROOT
 
 DESCRIPTIONS = {
@@ -46,7 +47,6 @@ GOALS = {
     "pico.stack_used": "<= 7000",
     "pico.python_stack_used": "<= 2048",
 }
-_STEP_S = 0.005
 DOCS = ROOT / "docs" / "boards.md"
 _BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
@@ -85,11 +85,9 @@ def _day(b: Bench) -> dict[str, float]:
 
     b.board.power_on()
     # In small steps: `wait_until` looks only when the processor sleeps, and booting it does not.
-    while not "".join(b.screen()).strip():
-        b.clock.advance(_STEP_S)
+    until(b, lambda: "".join(b.screen()).strip() != "")
     found["pico.boot_first_text_ms"] = b.clock.seconds * 1000
-    while not menu.is_log_in(b):
-        b.clock.advance(_STEP_S)
+    until(b, lambda: menu.is_log_in(b))
     found["pico.boot_log_in_ms"] = b.clock.seconds * 1000
     boot = look("log-in")
     found["pico.heap_bytes"] = boot["heap_free"] + boot["heap_used"]

@@ -52,8 +52,8 @@ def measure() -> dict[str, float]:
     return {**_boot(), **_idle(), **_keys(), **_day(), **_sales()}
 
 
-def _until(bench: Bench, condition: Callable[[], bool]) -> float:
-    # Milliseconds of virtual time until it holds.
+def until(bench: Bench, condition: Callable[[], bool]) -> float:
+    """Milliseconds of virtual time until ``condition()`` holds, looked at in small steps."""
     began = bench.kernel.now_us
     while not condition():
         if bench.kernel.now_us - began > 60_000_000:
@@ -79,7 +79,7 @@ def _boot() -> dict[str, float]:
         bench.board.power_on()
         return {
             "boot_ms": statistics.median(real),
-            "boot_bus_ms": _until(bench, lambda: menu.is_log_in(bench)),
+            "boot_bus_ms": until(bench, lambda: menu.is_log_in(bench)),
         }
 
 
@@ -116,7 +116,7 @@ def _keys() -> dict[str, float]:
             shown += digit
             amount = f"{int(shown) / 100:,.2f}"
             bench.touch(digit)
-            took.append(_until(bench, lambda text=amount: bench.shows(text)))  # type: ignore[misc]
+            took.append(until(bench, lambda text=amount: bench.shows(text)))  # type: ignore[misc]
             bench.clock.advance(0.3)
     return {"ui.key_to_pixels_ms": statistics.median(took), "ui.key_to_pixels_ms_max": max(took)}
 
@@ -207,7 +207,7 @@ def _sales() -> dict[str, float]:
         bench.press("ENTER")
         bench.type(stories.PIN)
         bench.touch("ENTER")
-        approval = _until(bench, lambda: bench.shows(stories.text(bench, "approved")))
+        approval = until(bench, lambda: bench.shows(stories.text(bench, "approved")))
     return {
         "heap.drift_per_sale": drift,
         "sale.approval_ms": approval,

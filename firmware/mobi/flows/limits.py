@@ -149,10 +149,11 @@ async def _of_batch(t, today):
 
 
 def _newest(t):
-    # The newest first; None for one that cannot be read.
     journal = t.journal
     for i in range(journal.count - 1, max(-1, journal.count - 1 - _LOOKED_AT), -1):
-        yield journal.at(i)
+        txn = journal.at(i)
+        if txn is not None:
+            yield txn
 
 
 async def _refused(t, masked_pan):
@@ -160,8 +161,6 @@ async def _refused(t, masked_pan):
     count = 0
     for txn in _newest(t):
         await sleep_ms(0)  # each takes a few milliseconds
-        if txn is None:
-            continue
         if txn.time < since:
             break
         if txn.masked_pan == masked_pan and txn.kind in (tx.SALE, tx.BALANCE):
@@ -176,8 +175,6 @@ async def _voids(t):
     count = 0
     for txn in _newest(t):
         await sleep_ms(0)
-        if txn is None:
-            continue
         if txn.kind == tx.VOID and txn.state == tx.APPROVED:
             count += 1
         elif txn.kind == tx.SALE and txn.state == tx.APPROVED:

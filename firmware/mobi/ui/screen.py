@@ -27,7 +27,7 @@ class Screen:
         self.rows[number] = text
         self._draw(number, text)
         if inverted:
-            self._invert(number, 0, COLUMNS)
+            self.invert(number, 0, COLUMNS)
         self.changed.set()
 
     def centre(self, number, text, inverted=False):
@@ -42,10 +42,6 @@ class Screen:
 
     def invert(self, number, first, columns):
         """Invert ``columns`` columns of row ``number`` from column ``first``: a menu's choice."""
-        self._invert(number, first, columns)
-        self.changed.set()
-
-    def _invert(self, number, first, columns):
         # As one large number for each page: byte by byte it takes 5 ms on a Pico.
         buffer = self._buffer
         size = columns * _CELL
@@ -54,6 +50,7 @@ class Screen:
             pixels = int.from_bytes(buffer[begin : begin + size], "little")
             pixels ^= (1 << 8 * size) - 1
             buffer[begin : begin + size] = pixels.to_bytes(size, "little")
+        self.changed.set()
 
     def show(self, title, rows=()):
         """A whole screen: inverted title on top, up to three rows below."""
