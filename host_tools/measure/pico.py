@@ -3,8 +3,8 @@
 Heap and loop are what the firmware itself measures when the pin MEASURE rises; garbage is collected
 before. Times are the emulated chip's, sizes are bytes. Without an image nothing is measured.
 
-`python -m host_tools.measure.pico --docs` writes the table of docs/boards.md; with
-`--transactions 200` it looks longer for drift: three quarters of an hour.
+`python -m host_tools.measure.pico --transactions 200 --docs` writes the table of docs/boards.md, in
+three quarters of an hour; `make bench` looks for drift over 20 transactions only.
 """
 
 from __future__ import annotations

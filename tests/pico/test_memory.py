@@ -1,4 +1,4 @@
-"""The heap of the emulated Pico over many transactions; takes an hour on a quiet machine."""
+"""The heap of the emulated Pico over many transactions; takes 40 minutes on a quiet machine."""
 
 import pytest
 
