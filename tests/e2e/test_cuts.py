@@ -36,6 +36,11 @@ def corrected_amount(b):
     b.to_idle()
 
 
+def sale_and_reversal_due(b):
+    stories.sale(b, 500)
+    STORIES["reversal"].prepare(b)
+
+
 MORE = {
     "declined sale": Story("a sale that is declined", declined_sale),
     "payment code": Story("a sale by payment code",
@@ -43,7 +48,7 @@ MORE = {
     "correction": Story("a wrong amount put right", corrected_amount,
                         lambda b: stories.sale(b, 500)),
     "reversal in settlement": Story("a reversal before a settlement", stories.settle,
-                                    STORIES["reversal"].prepare),
+                                    sale_and_reversal_due),
 }
 
 

@@ -148,6 +148,20 @@ def test_a_pending_reversal_goes_first(b):
     agree(b)
 
 
+def test_a_pending_reversal_goes_out_when_there_is_nothing_else(b):
+    b.line.drop_next("reply")
+    stories.sale(b, 2000, wait=False)
+    b.clock.advance(65)
+    b.to_idle()
+    assert b.shows("未完成交易: 1")
+    b.choose("结算")
+    b.wait_for("无交易", timeout=20)  # sooner than the terminal would try by itself
+    b.to_idle()
+    assert not b.shows("未完成") and operations(b)[-1] == "sale-reversal"
+    assert [t.state for t in b.journal()] == ["reversed"]
+    assert sum(t.state == "approved" for t in b.host.ledger().transactions) == 0
+
+
 def test_a_reversal_that_fails_stops_the_settlement(b):
     stories.sale(b, 1000)
     b.line.drop_next("reply")

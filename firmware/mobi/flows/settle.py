@@ -88,6 +88,8 @@ async def run(t):
     if guards.blocking(t) is not None:
         raise Refused(t.tr("reversal_blocks"))
     if not _counted(t.journal.totals()) and not _unknown_refunds(t):
+        # A reversal may be all there is: it goes out first, as before every settlement.
+        await online.clear_reversals(t, title)
         raise Refused(t.tr("no_transactions"))
     if not await t.ui.confirm(title, t.tr("settle_sure")):
         return
