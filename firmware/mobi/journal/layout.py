@@ -43,7 +43,7 @@ RECORD = const(256)  # where in ``rec`` a record lies; the head of a new sector 
 DATA = const(258)
 
 # How many intents of a sector a lookup remembers: more than 4096 bytes of usual sales have.
-INTENTS_KNOWN = const(40)
+INTENTS_KNOWN = const(32)
 
 SEQ_MASK = const(0xFFFFFFFF)
 

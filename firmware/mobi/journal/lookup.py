@@ -75,10 +75,12 @@ class Lookup(State):
             self._intents_count = 0
             self._intents_in = sector
             self._intents_for = stretches
-        ordinals = self._intents
+        numbers = self._intents
         places = self._intents_at
+        first = self.firsts[sector]
+        wanted = ordinal - first & M24
         for i in range(self._intents_count - 1, -1, -1):
-            if ordinals[i] == ordinal:
+            if numbers[i] == wanted:
                 return places[i]
         begin = places[self._intents_count - 1] if self._intents_count else 0
         for off in self._walk(sector, begin, self._sector_end(sector), False):
@@ -86,9 +88,11 @@ class Lookup(State):
                 found = self._word()
                 n = self._intents_count
                 if found >= 0 and n < INTENTS_KNOWN and (not n or off > places[n - 1]):
-                    ordinals[n] = found
-                    places[n] = off
-                    self._intents_count = n + 1
+                    number = found - first & M24
+                    if number < 256:  # always, but where the word is damaged
+                        numbers[n] = number
+                        places[n] = off
+                        self._intents_count = n + 1
                 if found == ordinal:
                     return off
         return -1

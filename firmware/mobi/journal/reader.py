@@ -72,9 +72,10 @@ class Reader:
         self._w_from = 0  # for a copy: where the first one began
         # The stretches of the head sector once start-up is over (see ``_segments``).
         self._stretches = None
-        # The first intents of one sector (see ``_intent_at``): their ordinals, where they lie, how
-        # many; and the stretches of that time: other ones mean that the log has moved on.
-        self._intents = array("I", bytes(4 * INTENTS_KNOWN))
+        # The first intents of one sector (see ``_intent_at``): their ordinals, counted from the
+        # sector's first, where they lie, how many; and the stretches of that time: other ones mean
+        # that the log has moved on.
+        self._intents = bytearray(INTENTS_KNOWN)
         self._intents_at = array("H", bytes(2 * INTENTS_KNOWN))
         self._intents_count = 0
         self._intents_in = -1
