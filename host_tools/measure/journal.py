@@ -131,15 +131,30 @@ def measure() -> dict[str, float]:
         "littlefs_rename": _run("littlefs_rename", 64, 256, 300),
         "two_slots": _run("two_slots", 64, 256, _SALES),
     }
-    out: dict[str, float] = {f"journal.{name}": ours[name] for name in _COMPARED}
+    out = _of_ours(ours, large)
     for store, values in others.items():
         out.update({f"journal.{store}.{name}": values[name] for name in _COMPARED})
-    out["journal.capacity_sales_64k"] = min(ours["kept_until_full"])
     for store in ("littlefs_append", "littlefs_rename"):
         full = others[store]["kept_until_full"]
         out[f"journal.{store}.capacity_sales_64k"] = min(full)
     for name in ("mount_ms", "mount_bytes_read"):
         out[f"journal.littlefs_append.{name}_64k"] = others["littlefs_append"][name]
+    out["journal.cpu_vs_littlefs_append"] = _cpu(ours) / _cpu(others["littlefs_append"])
+    out["journal.cpu_vs_littlefs_append_any_length"] = _cpu(any_length) / _cpu(theirs_any_length)
+    for name in ("commit_ms_typ_p50", "commit_ms_typ_p99", "cpu_us_per_commit_p50"):
+        out[f"journal.{name}_any_length"] = any_length[name]
+    return out
+
+
+def alone() -> dict[str, float]:
+    """Our journal's own numbers from one run, in a few seconds; no store beside it."""
+    return _of_ours(*(_run("journal", kib, 256, _SALES, "look") for kib in (64, 1024)))
+
+
+def _of_ours(ours: dict[str, Any], large: dict[str, Any]) -> dict[str, float]:
+    # From a run with 64 KiB and one with 1 MiB.
+    out: dict[str, float] = {f"journal.{name}": ours[name] for name in _COMPARED}
+    out["journal.capacity_sales_64k"] = min(ours["kept_until_full"])
     for name in ("mount_bytes_read", "mount_ms", "mount_cpu_ms", "ram_bytes"):
         out[f"journal.{name}_64k"] = ours[name]
         out[f"journal.{name}_1m"] = large[name]
@@ -147,10 +162,6 @@ def measure() -> dict[str, float]:
         out[f"journal.{name}_us"] = ours[f"{name}_us"]
         out[f"journal.{name}_us_1m"] = large[f"{name}_us"]
         out[f"journal.{name}_ratio"] = large[f"{name}_us"] / ours[f"{name}_us"]
-    out["journal.cpu_vs_littlefs_append"] = _cpu(ours) / _cpu(others["littlefs_append"])
-    out["journal.cpu_vs_littlefs_append_any_length"] = _cpu(any_length) / _cpu(theirs_any_length)
-    for name in ("commit_ms_typ_p50", "commit_ms_typ_p99", "cpu_us_per_commit_p50"):
-        out[f"journal.{name}_any_length"] = any_length[name]
     return out
 
 
