@@ -28,7 +28,7 @@ test: $(READY)  ## the whole test suite except the exhaustive rings
 test-powercut: $(READY)  ## cut the power everywhere, damage images, break rules; 10 minutes
 	@pytest -n auto tests/powercut
 
-test-cuts: $(READY)  ## every story cut everywhere, in every way and at every byte; storms; 25 minutes
+test-cuts: $(READY)  ## every story cut everywhere, in every way and at every byte; storms; half an hour
 	@pytest -n auto -m slow tests/e2e
 
 font: $(READY)  ## cut the glyphs to the characters the firmware uses
