@@ -73,6 +73,15 @@ def sale_by_code(bench: Bench, amount: int, code: str, wait: bool = True) -> Any
     return bench.journal()[-1]
 
 
+def lost_sale(bench: Bench, amount: int) -> Any:
+    """A sale whose reply is lost on the line, from idle to idle; in the end its reversal is due."""
+    bench.line.drop_next("reply")
+    sale(bench, amount, wait=False)
+    bench.wait_until(lambda: bench.journal()[-1].state == "reversal_due", 120, "a reversal")
+    bench.to_idle()
+    return bench.journal()[-1]
+
+
 def finish(bench: Bench) -> None:
     """Let all copies come out and come back to the idle screen."""
     if bench.shows(text(bench, "tear_off")):

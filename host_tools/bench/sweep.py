@@ -150,13 +150,6 @@ def _refund(bench: Bench) -> None:
     stories.refund(bench, sale.rrn, f"{bench.clock.now:%m%d}", 20_00)
 
 
-def _reversal_due(bench: Bench) -> None:
-    bench.line.drop_next("reply")
-    stories.sale(bench, 30_00, wait=False)
-    bench.wait_until(lambda: bench.journal()[-1].state == "reversal_due", 120, "a reversal")
-    bench.to_idle()
-
-
 def _three_sales(bench: Bench) -> None:
     for number in range(3):
         stories.sale(bench, 40_00 + number)
@@ -178,7 +171,7 @@ STORIES: dict[str, Story] = {
     "refund": Story("a refund in part", _refund, lambda b: stories.sale(b, 50_00)),
     "reversal": Story(
         "the reversal of a sale, before the next one", lambda b: stories.sale(b, 70_00),
-        _reversal_due,
+        lambda b: stories.lost_sale(b, 30_00),
     ),
     "settlement": Story("a settlement", stories.settle, lambda b: stories.sale(b, 50_00)),
     "upload": Story("a settlement with unequal totals: batch upload", _upload, _three_sales),

@@ -81,10 +81,7 @@ def test_a_settled_sale_is_found_as_well(b):
 
 
 def test_an_open_one_leads_to_its_case(b):
-    b.line.drop_next("reply")
-    stories.sale(b, 5000, wait=False)
-    b.clock.advance(62)
-    b.to_idle()
+    stories.lost_sale(b, 5000)
     said = check(b, b.journal()[0].trace, 5000, "0128", "123456789012")
     assert "见未完成交易" in said
     b.to_idle()

@@ -36,11 +36,6 @@ def corrected_amount(b):
     b.to_idle()
 
 
-def sale_and_reversal_due(b):
-    stories.sale(b, 500)
-    STORIES["reversal"].prepare(b)
-
-
 MORE = {
     "declined sale": Story("a sale that is declined", declined_sale),
     "payment code": Story("a sale by payment code",
@@ -48,7 +43,7 @@ MORE = {
     "correction": Story("a wrong amount put right", corrected_amount,
                         lambda b: stories.sale(b, 500)),
     "reversal in settlement": Story("a reversal before a settlement", stories.settle,
-                                    sale_and_reversal_due),
+                                    lambda b: (stories.sale(b, 500), stories.lost_sale(b, 3000))),
 }
 
 

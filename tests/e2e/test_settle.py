@@ -134,10 +134,7 @@ def test_settlement_signs_off_where_the_merchant_wants_it(make_bench):
 
 def test_a_pending_reversal_goes_first(b):
     stories.sale(b, 1000)
-    b.line.drop_next("reply")
-    stories.sale(b, 2000, wait=False)
-    b.clock.advance(65)
-    b.to_idle()
+    stories.lost_sale(b, 2000)
     assert b.shows("未完成交易: 1")
     begin(b)
     b.wait_for("打印交易明细?")
@@ -149,10 +146,7 @@ def test_a_pending_reversal_goes_first(b):
 
 
 def test_a_pending_reversal_goes_out_when_there_is_nothing_else(b):
-    b.line.drop_next("reply")
-    stories.sale(b, 2000, wait=False)
-    b.clock.advance(65)
-    b.to_idle()
+    stories.lost_sale(b, 2000)
     assert b.shows("未完成交易: 1")
     b.choose("结算")
     b.wait_for("无交易", timeout=20)  # sooner than the terminal would try by itself
@@ -164,10 +158,7 @@ def test_a_pending_reversal_goes_out_when_there_is_nothing_else(b):
 
 def test_a_reversal_that_fails_stops_the_settlement(b):
     stories.sale(b, 1000)
-    b.line.drop_next("reply")
-    stories.sale(b, 2000, wait=False)
-    b.clock.advance(65)
-    b.to_idle()
+    stories.lost_sale(b, 2000)
     b.host.rule("reversal", code="96", times=None)
     begin(b)
     b.clock.advance(2)

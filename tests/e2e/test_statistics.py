@@ -20,10 +20,7 @@ def test_causes_of_this_batch_and_the_last(make_bench):
     refused(b, "61")
     stories.settle(b)
     refused(b, "51")
-    b.line.drop_next("reply")
-    stories.sale(b, 700, wait=False)
-    b.wait_until(lambda: b.journal()[-1].state == "reversal_due", 120, "a lost reply")
-    b.to_idle()
+    stories.lost_sale(b, 700)
     b.choose("原因统计")
     text = "\n".join(b.read())
     assert "交易笔数       5" in text and "未成功         4" in text

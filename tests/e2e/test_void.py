@@ -85,11 +85,7 @@ def test_void_last_never_steps_back_to_an_older_sale(b):
 def test_void_last_says_that_a_newer_sale_is_open(b):
     # The sale that got no answer is what the operator means; it is reversed, not voided.
     older = stories.sale(b, 100)
-    b.line.drop_next("reply")
-    stories.sale(b, 200, wait=False)
-    b.clock.advance(62)
-    b.to_idle()
-    newer = b.journal()[-1]
+    newer = stories.lost_sale(b, 200)
     b.press("LAST")
     enter(b, SUPERVISOR)
     assert b.shows(f"{newer.trace:06d} 待冲正") and b.shows("先冲正它,再撤销")
@@ -198,11 +194,8 @@ def test_what_cannot_be_voided_and_why(b):
     b.wait_for("可用余额")
     b.to_idle()
     refused(b, b.journal()[-1].trace, "原交易非消费")
-    b.line.drop_next("reply")
-    stories.sale(b, 500, wait=False)
-    b.clock.advance(70)
-    b.to_idle()
-    refused(b, b.journal()[-1].trace, "原交易未完成")
+    lost = stories.lost_sale(b, 500)
+    refused(b, lost.trace, "原交易未完成")
     ended = stories.sale(b, 600)
     refused(b, b.journal()[-2].trace, "原交易已冲正")
     stories.settle(b)
