@@ -44,6 +44,7 @@ TABLE = (
     ("auto_sign_off", FLAG, 0, 0, 1),  # 结算后自动签退
     ("batch_limit", NUMBER, 500, 10, 2000),  # 最大交易笔数
     ("status_query", FLAG, 1, 0, 1),  # the host answers 0820/364
+    ("closing_mac", FLAG, 1, 0, 1),  # a reversal closed by 25 or 12 needs the host's MAC
     ("service_phone", DIGITS, "95516", 0, 16),  # 客服电话
     ("password_days", NUMBER, 90, 0, 999),  # 密码有效天数, then a reminder; 0: none
     ("test_mode", FLAG, 0, 0, 1),  # 测试状态: slips say that they are worth nothing

@@ -488,3 +488,4 @@ class Identity:
         digits = settings.get("tpdu")
         self.tpdu = bytes(int(digits[i : i + 2], 16) for i in range(0, 10, 2))
         self.reader = 2  # field 60.4: magnetic stripe
+        self.closing_mac = settings.get("closing_mac")

@@ -268,6 +268,39 @@ def test_what_closes_it(b, code):
                        if code == "12" else [])
 
 
+@pytest.mark.parametrize("code", ["25", "12"])
+@pytest.mark.parametrize("flaw", ["no_mac", "wrong_mac"])
+def test_a_closing_answer_that_nobody_vouches_for_closes_nothing(b, code, flaw):
+    cut_off(b)
+    b.host.rule("reversal", **{flaw: True, "code": code})
+    stories.sale(b, 700, wait=False)
+    b.wait_for("按任意键签到", timeout=300)
+    assert states(b) == [("sale", "reversal_due")] and spent(b) == 500
+    b.sign_on()
+    stories.sale(b, 700)  # the host's own answer has a MAC
+    assert states(b) == [("sale", "reversed"), ("sale", "approved")] and spent(b) == 700
+    ended_well(b)
+
+
+def test_a_host_that_never_puts_a_mac_into_a_refusal_can_be_told_so(make_bench):
+    b = signed_on(make_bench(settings={"closing_mac": 0}))
+    b.host.rule("sale", drop_request=True)
+    stories.sale(b, 500, wait=False)
+    b.clock.advance(62)
+    b.to_idle()
+    b.host.rule("reversal", no_mac=True)  # 25, for it never had the sale
+    stories.sale(b, 700)
+    assert states(b) == [("sale", "reversed"), ("sale", "approved")]
+    b.line.drop_next("reply")
+    stories.sale(b, 800, wait=False)
+    b.clock.advance(62)
+    b.to_idle()
+    b.host.rule("reversal", no_mac=True)  # 00 proves something: never without
+    stories.sale(b, 900, wait=False)
+    b.wait_for("按任意键签到", timeout=300)
+    assert states(b)[-1] == ("sale", "reversal_due")
+
+
 def test_any_other_code_does_not_close_it(b):
     cut_off(b)
     b.host.rule("reversal", code="96", times=None)

@@ -140,6 +140,7 @@ class Setup:
     mid = "123456789012345"
     tpdu = bytes.fromhex("6000030000")
     reader = 2
+    closing_mac = 1
 
 
 class Keys:

@@ -162,7 +162,8 @@ def test_parameters_are_a_list_of_tags():
 @pytest.fixture
 def device():
     bank = Bank(signed_on=False)
-    setup = SimpleNamespace(tid="00000001", mid="123456789012345", tpdu=TPDU, reader="2")
+    setup = SimpleNamespace(tid="00000001", mid="123456789012345", tpdu=TPDU, reader="2",
+                            closing_mac=1)
     keys = SimpleNamespace(pik=b"", mak=b"")
     return SimpleNamespace(bank=bank, composer=Composer(setup, keys), keys=keys)
 

@@ -27,6 +27,7 @@ class Setup:
     mid = "123456789012345"
     tpdu = bytes.fromhex("6000030000")
     reader = 2
+    closing_mac = 1
 
 
 class Keys:
@@ -208,8 +209,9 @@ def test_any_approval_must_carry_the_amount_and_the_mac(name, code):
 def test_a_refusal_may_lack_amount_and_mac_but_not_lie_about_them(name, code):
     values = reply_values(name, code)
     values.pop("4", None)
-    # The answers to a status query that are acted on are no mere refusals.
-    sure = name == "status_query" and code == "25"
+    # The answers to a status query and to a reversal that are acted on are no mere refusals.
+    sure = code == "25" if name == "status_query" else name.endswith("reversal") and code in (
+        "25", "12")
     assert problem(name, encode(values)) == ("missing" if sure else None)
     assert problem(name, answer(name, values)) is None
     assert problem(name, answer(name, values, bytes(8))) == "mac"
@@ -264,7 +266,7 @@ class Day:
         self.keys = type("WorkingKeys", (), {"pik": None, "mak": None})()
         setup = type("Identity", (), {
             "tid": TEST_TERMINAL.terminal, "mid": TEST_TERMINAL.merchant, "tpdu": ENVELOPE[:5],
-            "reader": 2})()
+            "reader": 2, "closing_mac": 1})()
         self.composer = Composer(setup, self.keys)
         self.trace, self.batch = 0, 1
 

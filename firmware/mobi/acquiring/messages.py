@@ -17,6 +17,7 @@ terminals; docs/protocol.md has the tables.
 
 from micropython import const
 
+from mobi import transactions as tx
 from mobi.acquiring import codes, security
 from mobi.acquiring.iso8583 import (
     DIGIT,
@@ -145,7 +146,8 @@ class Composer:
     """Builds requests and reads replies in fixed buffers, one exchange at a time.
 
     ``setup``: ``tid`` and ``mid`` (text), ``tpdu`` (5 bytes), ``reader`` (field 60.4, one digit:
-    2 stripe, 5 chip, 6 contactless). ``keys``: ``pik`` and ``mak`` (bytes).
+    2 stripe, 5 chip, 6 contactless), ``closing_mac`` (must 25 and 12, which close a reversal, carry
+    a MAC as 00 does?). ``keys``: ``pik`` and ``mak`` (bytes).
     """
 
     def __init__(self, setup, keys):
@@ -274,8 +276,7 @@ class Composer:
         if approved and flags & _MAC and 4 in row[6]:
             _check_amount(txn.amount, amount, code)
         if flags & _MAC:
-            must = approved or (flags & _SURE and code in _ANSWERS)
-            self._check_mac(message, txn, flags, must)
+            self._check_mac(message, txn, flags, approved or self._closes(code, flags))
         reply = _take(message, row)
         reply.amount = amount
         if flags & _OUTCOME:
@@ -283,6 +284,12 @@ class Composer:
             if approved and code == codes.PARTIAL:
                 txn.approved_amount = amount
         return reply
+
+    def _closes(self, code, flags):
+        # Is what the reply says acted on although it is no approval?
+        if flags & _REVERSAL:
+            return code in tx.REVERSAL_CLOSED_BY and self.setup.closing_mac
+        return flags & _SURE and code in _ANSWERS
 
     def _check_mac(self, message, txn, flags, must):
         given = message.raw(64)

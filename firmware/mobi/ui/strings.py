@@ -338,6 +338,7 @@ TABLE = (
     ("p_ask_reason", "询问撤销原因", "Ask for reasons"),
     ("p_auto_sign_off", "结算后自动签退", "Auto sign-off"),
     ("p_batch_limit", "最大交易笔数", "Batch limit"),
+    ("p_closing_mac", "冲正应答须校验", "Reversal MAC"),
     ("p_copies", "打印联数", "Copies"),
     ("p_day_limit", "日累计限额", "Day limit"),
     ("p_declines_in_row", "同卡被拒次数", "Declines in row"),
