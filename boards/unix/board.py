@@ -51,6 +51,11 @@ class Board:
         """Random bytes; on the bench they come from its seed."""
         return bus.ask(ord("n"), bytes((count,)))[1]
 
+    def collect(self):
+        """Collect garbage; bytes of the heap that are free then, None where it has no bounds."""
+        gc.collect()
+        return gc.mem_free()
+
     def _measure(self, _):
         gc.collect()
         numbers = {"heap_free": gc.mem_free(), "heap_used": gc.mem_alloc()}

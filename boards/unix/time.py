@@ -8,7 +8,7 @@ _DAYS = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)
 
 # Seconds since 2000-01-01 at power-on. Like the RTC of an RP2040 it knows nothing after a power
 # cut and starts at its default date; the terminal sets it at sign-on.
-_epoch = 662688000  # 2021-01-01
+_epoch = 662774400  # 2021-01-01
 # Near the wrap of the counter, so that every run crosses it.
 _TICKS_START = (1 << 30) - 20000
 

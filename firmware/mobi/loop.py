@@ -182,6 +182,11 @@ class Loop:
         self._tasks.append(task)
         return task
 
+    def close(self):
+        """End all tasks where they stand; for whoever runs more than one loop in a process."""
+        while self._tasks:
+            self._tasks.pop()._coro.close()
+
     def left(self, deadline):
         """Milliseconds from now until ``deadline`` (a ticks value); negative when past."""
         return self.clock.ticks_diff(deadline, self.clock.ticks_ms())
@@ -195,7 +200,7 @@ class Loop:
         while until is None or not until.done.is_set():
             if not self.turn():
                 before = self.clock.ticks_us()
-                self._sleep(self._until_next())
+                self._sleep(self.until_next())
                 self.slept_us += self.clock.ticks_diff(self.clock.ticks_us(), before)
         if until.error is not None:
             raise until.error
@@ -239,7 +244,8 @@ class Loop:
             return True
         return False
 
-    def _until_next(self):
+    def until_next(self):
+        """Milliseconds until a task is due; None when all of them wait for events only."""
         diff = self.clock.ticks_diff
         now = self.clock.ticks_ms()
         nearest = None

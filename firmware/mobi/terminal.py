@@ -1,7 +1,5 @@
 """The terminal: puts all parts together and lives the operator's day. It alone knows all parts."""
 
-import gc
-
 from micropython import const
 
 from mobi import VERSION, audit, dates
@@ -148,6 +146,10 @@ class Terminal:
 
     def run(self):
         """Run for ever."""
+        self.loop.run(self.start())
+
+    def start(self):
+        """Start all tasks; the one that the others serve."""
         loop = self.loop
         feed = self.board.watchdog(_WATCHDOG_MS)
         loop.spawn("watchdog", self._feed(feed), vital=True)
@@ -155,7 +157,7 @@ class Terminal:
         loop.spawn("display", self.display.watch(self.screen.changed), vital=True)
         loop.spawn("keypad", self.keypad.run(), vital=True)
         loop.spawn("reader", self.reader.run(), vital=True)
-        loop.run(loop.spawn("terminal", self._life(), vital=True))
+        return loop.spawn("terminal", self._life(), vital=True)
 
     # -- services for the flows ------------------------------------------------------------------
 
@@ -260,7 +262,6 @@ class Terminal:
     def measurements(self):
         """Numbers for the version screen and for measurements from outside."""
         return {
-            "heap_free": gc.mem_free(),
             "turns": self.loop.turns,
             "longest_turn_us": self.loop.longest_turn_us,
             "longest_turn": self.loop.longest_turn_name,
@@ -336,7 +337,7 @@ class Terminal:
             await idle()
             if self.link.busy or not (self.journal.idle() or self.vault.idle()):
                 if self.loop.turns - swept >= _LITTER_TURNS:
-                    gc.collect()
+                    self.board.collect()
                     swept = self.loop.turns
                 await sleep_ms(1000)
             else:

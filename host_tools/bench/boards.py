@@ -46,7 +46,7 @@ class Board(Protocol):
         """The terminal's own measurements of heap and loop."""
 
 
-NAMES = ("unix", "pico")
+NAMES = ("unix", "inprocess", "pico")
 
 
 def is_port(name: str) -> bool:
@@ -70,6 +70,10 @@ def make(name: str, kernel: Kernel, rig: Rig, log: Path) -> Board:
         from host_tools.bench.pico import PicoBoard
 
         return PicoBoard(kernel, rig, log)
+    if name == "inprocess":
+        from host_tools.bench.inprocess import InProcess
+
+        return InProcess(kernel, rig, log)
     if is_port(name):
         from host_tools.bench.serial_board import SerialBoard
 

@@ -96,7 +96,7 @@ def promised():
     return {name for cell in cells for name in re.findall(r"`(\w+)", cell)}
 
 
-@pytest.mark.parametrize("board", ["unix", "rpi_pico", "esp32"])
+@pytest.mark.parametrize("board", ["unix", "virtual", "rpi_pico", "esp32"])
 def test_every_board_has_what_the_documentation_asks_for(board):
     folder = ROOT / "boards" / board
     path = folder / "modules" / "board.py"
@@ -107,8 +107,9 @@ def test_every_board_has_what_the_documentation_asks_for(board):
             if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)
             and isinstance(n.value, ast.Name) and n.value.id == "self"}
     assert promised() <= has
-    assert has - promised() <= {"__init__", "_measure", "self_test"}
-    assert any(isinstance(n, ast.FunctionDef) and n.name == "open" for n in tree.body)
+    if board != "virtual":  # which belongs to whoever runs it, and is made by it
+        assert has - promised() <= {"__init__", "_measure", "self_test"}
+        assert any(isinstance(n, ast.FunctionDef) and n.name == "open" for n in tree.body)
 
 
 def test_what_the_firmware_asks_of_a_board_is_documented():

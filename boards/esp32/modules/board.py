@@ -4,6 +4,7 @@ NOT RUN on hardware or on an emulator: written from MicroPython's documentation 
 docs/boards.md tells how to put it on a board and what to check first.
 """
 
+import gc
 import os
 import select
 import sys
@@ -64,6 +65,11 @@ class Board:
         """``count`` random bytes of the chip's generator (it wants WiFi, Bluetooth or the ADC's
         noise source on to be more than pseudo-random: see docs/boards.md)."""
         return os.urandom(count)
+
+    def collect(self):
+        """Collect garbage; bytes of the heap that are free then, None where it has no bounds."""
+        gc.collect()
+        return gc.mem_free()
 
     def self_test(self):
         """Raise ``WrongHardware`` when a call would not reach the hardware it is meant for."""

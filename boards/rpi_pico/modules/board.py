@@ -102,6 +102,11 @@ class Board:
         if not 1000 < time.ticks_diff(time.ticks_us(), before) < 10000:
             raise WrongHardware("the clock does not run")
 
+    def collect(self):
+        """Collect garbage; bytes of the heap that are free then, None where it has no bounds."""
+        gc.collect()
+        return gc.mem_free()
+
     def _measure(self, _):
         gc.collect()
         print("@measure heap_free=%d heap_used=%d" % (gc.mem_free(), gc.mem_alloc()))

@@ -3,8 +3,6 @@
 What surely came out is journalled, so that a power cut while printing is noticed at the next start.
 """
 
-import gc
-
 from micropython import const
 
 from mobi import transactions as tx
@@ -83,7 +81,7 @@ class Printing:
             except Leave:
                 return False
             finally:
-                gc.collect()
+                t.board.collect()
 
     async def fault_slip(self, txn):
         """The slip for a reversal that failed or was given up: no voucher, for the bank."""

@@ -5,8 +5,6 @@ From the menu everything, with an echo to the acquirer; what is not in order goe
 trail (``Y``).
 """
 
-import gc
-
 from micropython import const
 
 from mobi import VERSION, audit, dates
@@ -169,14 +167,13 @@ async def _passwords(t):
 
 
 async def _software(t):
-    gc.collect()
-    free = gc.mem_free()
+    free = t.board.collect()
     facts = [
         spread("Mobi", VERSION),
-        spread(t.tr("free_heap"), str(free)),
+        spread(t.tr("free_heap"), "-" if free is None else str(free)),
         spread(t.tr("longest_turn"), "%d ms" % (t.loop.longest_turn_us // 1000)),
     ]
-    if free < _LOW_HEAP:
+    if free is not None and free < _LOW_HEAP:
         return Finding(LOOK, facts, t.tr("restart_advice"))
     return Finding(GOOD, facts)
 

@@ -313,7 +313,8 @@ class Vault:
         struct.pack_into("<I", head, 12, crc32(view[:12]))
         seed = crc32(view[:8])
         off = _HEAD
-        for name in index:
+        names = sorted(index)  # the same bytes on every kind of Python
+        for name in names:
             if name == key:
                 continue  # its new value comes last
             at, size = index[name]
@@ -339,7 +340,9 @@ class Vault:
         # In place: another table of that size may not fit between what lives in the heap.
         index.pop(key, None)
         off = _HEAD
-        for name in index:
+        for name in names:
+            if name == key:
+                continue
             size = index[name][1]
             index[name] = (off + 3 + len(name), size)
             off += _FRAME + len(name) + size
