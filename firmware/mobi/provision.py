@@ -38,7 +38,8 @@ def provision(board, options):
         told = (verdict.name, journal.count)
         raise Refused("the journal is %s with %d transactions: settle first" % told)
     settings = Settings(vault)
-    for name, value in options.items():
+    for name in sorted(options):  # the same images on every kind of Python
+        value = options[name]
         if name == "tmk":
             keys.install(unhexlify(value))
         elif name == "now":

@@ -51,10 +51,10 @@ class World:
     ``dead``: the power is off; whatever still runs of the firmware then ends at its next access.
     """
 
-    def __init__(self, kernel: Kernel, rig: Rig, runner: InProcess) -> None:
+    def __init__(self, kernel: Kernel, rig: Rig, watchdog: Callable[[int], None]) -> None:
         self._kernel = kernel
         self._rig = rig
-        self._runner = runner
+        self._watchdog = watchdog
         self._gone: type[BaseException] = _virtual().Gone
         self.born_us = kernel.now_us
         self.time_us = 0
@@ -140,7 +140,12 @@ class World:
     def watchdog(self, timeout_ms: int) -> None:
         """Start it; 0: it is fed."""
         self.catch_up()
-        self._runner.watchdog(timeout_ms)
+        self._watchdog(timeout_ms)
+
+
+def board(kernel: Kernel, rig: Rig) -> Any:
+    """A virtual board on which something else of the firmware than the terminal runs."""
+    return _virtual().Board(World(kernel, rig, lambda timeout_ms: None))
 
 
 class InProcess:
@@ -177,7 +182,7 @@ class InProcess:
         self._waiting.clear()
         self._watchdog_us = 0
         self._terminal = None
-        self._world = World(self.kernel, self.rig, self)
+        self._world = World(self.kernel, self.rig, self._feed)
         self._board = _virtual().Board(self._world)
         self.set_contacts(self.rig.keypad_pins())
 
@@ -208,8 +213,8 @@ class InProcess:
         self._wake_at = NEVER
         self.rig.terminal_ended(why)
 
-    def watchdog(self, timeout_ms: int) -> None:
-        """The terminal starts or (0) feeds its watchdog."""
+    def _feed(self, timeout_ms: int) -> None:
+        # The terminal starts or (0) feeds its watchdog.
         if timeout_ms:
             self._watchdog_us = timeout_ms * 1000
         self._fed_us = self.kernel.now_us

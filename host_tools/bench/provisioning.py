@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
-from pathlib import Path
 from typing import Any
 
-from host_tools import micropython
+from host_tools.bench import inprocess
 from host_tools.bench.kernel import Kernel
 from host_tools.bench.nor import Nor
 
@@ -33,47 +30,32 @@ class ProvisioningFailed(ValueError):
 
 def provision(journal: Nor, vault: Nor, options: dict[str, Any]) -> None:
     """Fill both regions as ``mobi flash`` would fill those of a new terminal."""
-    from host_tools.bench.rig import Rig
-    from host_tools.bench.unix import UnixBoard
-
     options = dict(options, merchant_name=options["merchant_name"].encode("gbk").hex())
-    config = json.dumps(options, sort_keys=True, ensure_ascii=True)
-    key = f"{len(journal.mem)} {journal.unit} {config}"
+    key = f"{len(journal.mem)} {journal.unit} {sorted(options.items())}"
     if key not in _made:
         # On chips of its own: what a bench counts begins with the first power-on of its terminal.
         chips = [Nor(nor.size, unit=nor.unit) for nor in (journal, vault)]
-        with tempfile.TemporaryDirectory() as folder:
-            kernel = Kernel()
-            log = Path(folder) / "log"
-            rig = Rig(kernel, chips[0], chips[1], seed=0)
-            rig.board = board = UnixBoard(kernel, rig, log)
-            # In a file: MicroPython takes arguments of up to 255 bytes only.
-            given = Path(folder) / "options.json"
-            given.write_text(config, encoding="ascii")
-            board.power_on("boards/unix/provision.py", str(given))
-            board.run(60_000_000, stop=lambda: board.halted)
-            board.power_off()
-            said = log.read_text(encoding="utf-8")
-            if "provisioned" not in said:
-                raise _failure(said)
+        _provision(chips, options)
         _made[key] = tuple(bytes(chip.mem) for chip in chips)
     for nor, image in zip((journal, vault), _made[key], strict=True):
         nor.load(image)
 
 
-def _failure(said: str) -> Exception:
-    if not said.strip():
-        return micropython.NoMicroPython(
-            f"{micropython.find()} ended without a word: it is no MicroPython that can run the "
-            + "firmware. Unset MICROPYTHON, or name a unix port; `mobi doctor` tells more."
-        )
-    last = said.strip().splitlines()[-1]
-    if last.startswith("KeyError"):
-        name = last.partition(":")[2].strip().strip("'")
-        return ProvisioningFailed(
-            f"the terminal has no parameter {name!r}; they stand in the table of "
+def _provision(chips: list[Nor], options: dict[str, Any]) -> None:
+    from host_tools.bench.rig import Rig
+
+    kernel = Kernel()
+    board = inprocess.board(kernel, Rig(kernel, chips[0], chips[1], seed=0))
+    settings = inprocess.firmware("mobi.settings")
+    module = inprocess.firmware("mobi.provision")
+    try:
+        module.provision(board, options)
+    except KeyError as error:
+        raise ProvisioningFailed(
+            f"the terminal has no parameter {error.args[0]!r}; they stand in the table of "
             + f"firmware/mobi/settings.py, and beside them there are {', '.join(_KNOWN_BESIDE)}"
-        )
-    if last.startswith("BadValue"):
-        return ProvisioningFailed(f"a parameter does not fit: {last.partition(':')[2].strip()}")
-    return ProvisioningFailed(f"the firmware refused these parameters:\n{said.strip()}")
+        ) from error
+    except settings.BadValue as error:
+        raise ProvisioningFailed(f"a parameter does not fit: {error}") from error
+    except (ValueError, TypeError, module.Refused) as error:
+        raise ProvisioningFailed(f"the firmware refused these parameters: {error!r}") from error

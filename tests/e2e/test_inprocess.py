@@ -1,11 +1,15 @@
 """The firmware in the bench's own process is the firmware on the unix board, to the byte."""
 
 import gc
+import json
 
 import pytest
 
-from host_tools.bench import Bench, Timeout, stories
+from host_tools.bench import Bench, Timeout, provisioning, stories
+from host_tools.bench.kernel import Kernel
+from host_tools.bench.nor import Nor
 from host_tools.bench.rig import Rig
+from host_tools.bench.unix import UnixBoard
 
 MET = ("i2c", "uart", "flash_read", "flash_program", "flash_erase")
 
@@ -107,3 +111,22 @@ def test_two_terminals_know_nothing_of_each_other(make_bench):
     assert [t.amount for t in one.journal()] == [1000]
     assert [t.amount for t in two.journal()] == [2000]
     assert two.shows("Swipe") and one.shows("请刷卡")
+
+
+@pytest.mark.parametrize("options", [{}, {"copies": 3, "merchant_name": "咖啡 A", "language": 1}])
+def test_provisioning_makes_the_images_that_micropython_makes(tmp_path, options):
+    options = {**provisioning.DEFAULTS, **options}
+    chips = [Nor(64 * 1024, unit=256), Nor(8 * 1024, unit=256)]
+    provisioning.provision(*chips, options)
+    kernel = Kernel()
+    others = [Nor(64 * 1024, unit=256), Nor(8 * 1024, unit=256)]
+    rig = Rig(kernel, *others, seed=0)
+    rig.board = board = UnixBoard(kernel, rig, tmp_path / "log")
+    given = tmp_path / "options.json"
+    told = dict(options, merchant_name=options["merchant_name"].encode("gbk").hex())
+    given.write_text(json.dumps(told), encoding="ascii")
+    board.power_on("tests/e2e/provision_unix.py", str(given))
+    board.run(60_000_000, stop=lambda: board.halted)
+    board.power_off()
+    assert "provisioned" in (tmp_path / "log").read_text(encoding="utf-8")
+    assert [bytes(chip.mem) for chip in chips] == [bytes(chip.mem) for chip in others]

@@ -4,7 +4,7 @@ from mobi import VERSION, audit, dates, settings
 from mobi.access import ADMINISTRATOR, NOBODY, SUPERVISOR
 from mobi.acquiring import security
 from mobi.devices.printer import NORMAL, RULE
-from mobi.flows import session, slips
+from mobi.flows import selfcheck, session, slips
 from mobi.flows.online import Refused
 from mobi.ui.text import money, spread, wrap
 
@@ -330,13 +330,11 @@ def _audit_slip(t, notes):
 
 async def version(t):
     """Version, numbers and health at a glance."""
-    health = t.measurements()
     rows = [
         spread("Mobi", VERSION),
         spread(t.tr("p_terminal"), t.settings.get("terminal")),
         t.settings.get("merchant"),
-        spread(t.tr("free_heap"), str(health["heap_free"])),
-        spread(t.tr("longest_turn"), "%d ms" % (health["longest_turn_us"] // 1000)),
+    ] + selfcheck.health(t, t.board.collect()) + [
         spread(t.tr("room_left"), str(t.journal.room)),
         t.date_text(t.now()),
         t.tr("service_call") % t.settings.get("service_phone"),

@@ -166,13 +166,17 @@ async def _passwords(t):
     return Finding(GOOD, [t.tr("no_preset")])
 
 
-async def _software(t):
-    free = t.board.collect()
-    facts = [
-        spread("Mobi", VERSION),
+def health(t, free):
+    """Rows about heap and loop. ``free``: bytes of the heap, None where it has no bounds."""
+    return [
         spread(t.tr("free_heap"), "-" if free is None else str(free)),
         spread(t.tr("longest_turn"), "%d ms" % (t.loop.longest_turn_us // 1000)),
     ]
+
+
+async def _software(t):
+    free = t.board.collect()
+    facts = [spread("Mobi", VERSION)] + health(t, free)
     if free is not None and free < _LOW_HEAP:
         return Finding(LOOK, facts, t.tr("restart_advice"))
     return Finding(GOOD, facts)

@@ -1,4 +1,4 @@
-"""Provisions the terminal on the bench: provision.py FILE.JSON."""
+"""Provisions the terminal of a bench under MicroPython: provision_unix.py FILE.JSON."""
 
 import json
 import sys
