@@ -95,7 +95,8 @@ def test_the_installed_package_brings_its_firmware(stranger):
     assert "site-packages/host_tools/device False" in where and str(ROOT) not in where
 
 
-@pytest.mark.parametrize("file", ["test_first.py", "test_faults.py", "test_my_acquirer.py", "test_many.py"])
+@pytest.mark.parametrize("file", [
+    "test_first.py", "test_faults.py", "test_my_acquirer.py", "test_many.py"])
 def test_the_examples_of_the_bench_guide_pass(stranger, file):
     said = called(f"pytest -q {file}", stranger)
     assert re.search(r"\d+ passed", said) and "failed" not in said
