@@ -41,11 +41,25 @@ A void cannot be voided (%s), nor a refund (%s),
 nor anything else that is no sale.
 """
 
+MEANS = """\
+What became of the money is told by the state of the transaction that is spoken of, never by the
+code that came last: a query of yesterday's sale that finds no line says nothing about that sale.
+Besides the states there are standings, which the code or the batch tells apart: **not begun**, no
+byte has left (also when the line is found dead at the first byte); **declined, in doubt**, the code
+says that it may have gone through (09, 68, 94, 98); **declined, original in doubt**, a void was
+refused because of its sale (12, 22, 25, 64); **reversed, had been done**, the host closed the
+reversal with 00, or a query with 22: the customer may hold a message of the bank; **unknown, batch
+settled**, a refund without answer whose batch is closed.
+"""
+
 CODES = """\
-Codes that begin with L are the terminal's own, for what no host has answered. Every failure shows
-three pages: what happened and what is safe; what to tell the customer; whose side the cause is on.
-An answer that is missing or cannot be trusted (L1, L3 to L6, L8) says of a void %s (%s), to the
-customer %s (%s); of a refund %s (%s), to the customer %s (%s). A balance enquiry may be repeated.
+Codes that begin with L are the terminal's own, for what no host has answered. A failure shows what
+happened, what became of the money (the table above, by what the transaction is then) and what to
+do; what to tell the customer; whose side the cause is on. The advice here is what to do next; for a
+void, a refund or a balance it is the second one where there are two, and where no transaction is
+meant (sign-on, settlement, or only the message about one has failed) the last. The customer is told
+what stands here only of a sale that did not begin or was declined; otherwise the state says it. A
+balance enquiry without an answer may be repeated.
 """
 
 COMES_FROM = {
@@ -103,7 +117,8 @@ def meaning():
         others = any(row[0] == state and row[1] for row in steps.MEANING)
         kind = tx.KIND_NAMES.get(kind, "other" if others else "any")
         texts = [both(name) if name else "by the response code" for name in (safe, tell)]
-        rows.append((tx.STATE_NAMES[state], kind, both(here), both(there), *texts))
+        name = tx.STATE_NAMES.get(state) or steps.STANDINGS[state]
+        rows.append((name, kind, both(here), both(there), *texts))
     return table(("state", "kind", "known here 本机所知", "at the host 主机情况",
                   "what is safe 现在应做", "tell the customer 告知顾客"), rows)
 
@@ -157,17 +172,24 @@ def causes():
     return table(("原因在", "cause", "codes"), rows)
 
 
+def advised(which, language):
+    """What the operator is told by a row of the advice, in each role, each once."""
+    row = codes.ADVICE[which]
+    found = [row[language]]
+    for other in row[4:]:
+        if codes.ADVICE[other][language] not in found:
+            found.append(codes.ADVICE[other][language])
+    return " / ".join(found)
+
+
 def response_codes():
     """Every code with its advice."""
     rows = []
-    for code, letter, zh, en, _, retry, advice in codes.TABLE:
-        texts = codes.ADVICE[advice]
+    unknown = ("other", *codes.find("")[1:])
+    for code, letter, zh, en, _, retry, advice in (*codes.TABLE, unknown):
         rows.append((code, letter, "%s<br>%s" % (zh, en), RETRY[retry],
-                     "%s<br>%s" % texts[:2], "%s<br>%s" % texts[2:]))
-    zh, en, retry, advice = codes.find("")[2], codes.find("")[3], codes.NO, codes.UNKNOWN
-    texts = codes.ADVICE[advice]
-    rows.append(("other", "C", "%s<br>%s" % (zh, en), RETRY[retry], "%s<br>%s" % texts[:2],
-                 "%s<br>%s" % texts[2:]))
+                     "%s<br>%s" % (advised(advice, 0), advised(advice, 1)),
+                     "%s<br>%s" % codes.ADVICE[advice][2:4]))
     return table(("code", "class", "what happened", "same again?", "the operator is told",
                   "the customer is told"), rows)
 
@@ -178,7 +200,7 @@ def page():
         HEAD,
         "## States\n", states(),
         CHANGES, changes(),
-        "## What a state means\n", meaning(),
+        "## What a state means\n", MEANS, meaning(),
         "## Steps\n", offered(),
         "## What cannot be voided\n",
         VOIDS % tuple(both(name).replace("<br>", ", ")
@@ -190,8 +212,7 @@ def page():
         "## Causes\n",
         "Whose side the cause of a failure is on.\n", causes(),
         "## Codes and advice\n",
-        CODES % (codes.ADVICE[codes.VOID_OPEN] + codes.ADVICE[codes.REFUND_OPEN]),
-        response_codes(),
+        CODES, response_codes(),
     )
     return "\n".join(parts)
 

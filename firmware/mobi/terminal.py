@@ -42,7 +42,7 @@ from mobi.settings import Settings
 from mobi.ui import font, strings
 from mobi.ui.dialogs import Dialogs, Leave
 from mobi.ui.screen import Screen
-from mobi.ui.text import spread
+from mobi.ui.text import PAGE, spread
 
 _WATCHDOG_MS = const(8000)
 _FEED_MS = const(2000)
@@ -51,9 +51,17 @@ _MINUTE_MS = const(60000)
 _NOTICE_MS = const(5000)
 # Turns of the loop that leave garbage worth collecting: a few screens; 20 s of doing nothing.
 _LITTER_TURNS = const(50)
-# Flows that may have charged somebody when they end unexpectedly.
-_PAYMENTS = ("sale", "sale_code", "void", "void_last", "correct_amount", "refund", "refund_code",
-             "balance")
+# Flows that may have charged somebody when they end unexpectedly, and what they would have made.
+_PAYMENTS = {
+    "sale": tx.SALE,
+    "sale_code": tx.SALE,
+    "void": tx.VOID,
+    "void_last": tx.VOID,
+    "correct_amount": tx.VOID,
+    "refund": tx.REFUND,
+    "refund_code": tx.REFUND,
+    "balance": tx.BALANCE,
+}
 
 # Where the vault keeps a time the terminal is sure to be past (s since 2000).
 CLOCK = b"t"
@@ -140,7 +148,7 @@ class Terminal:
         self.host_clock = ""  # the host's MMDDhhmmss in the last self-check
         self.reminded = 0  # the day on which settling was asked for, in days since 2000
         self.report_at = None  # when reports that could not be sent are tried again, in ticks
-        self.notice = ""  # code of what the idle screen tells for some seconds
+        self.notice = ()  # rows that the idle screen shows for some seconds
         self.next_try = None  # when the next reversal goes out by itself, in ticks
         self._beep_until = None
 
@@ -235,14 +243,17 @@ class Terminal:
         """What a response code or a local code means."""
         return codes.text(code, self.settings.get("language"))
 
-    async def tell_code(self, title, code, kind=tx.SALE):
-        """Show why a transaction was not approved and what to do now."""
-        await advice.tell(self, title, code, kind)
+    async def tell_code(self, title, code, txn=None):
+        """Show what the host has answered, or the terminal's own code, and what to do now.
+
+        ``txn``: the transaction that ended so; None: it was no transaction."""
+        await advice.tell(self, title, code, txn)
 
     async def tell_refused(self, title, refused):
         """Show why the terminal does not do something now."""
         if refused.code:
-            await self.tell_code(title, refused.code)
+            await advice.tell(self, title, refused.code, refused.txn, refused.message,
+                              refused.before)
         else:
             await self.ui.message(title, refused.text, beep=True)
 
@@ -373,11 +384,17 @@ class Terminal:
         except online.Refused as refused:
             await self.tell_refused(self.tr(name), refused)
         except JournalFull:
-            await self.tell_refused(self.tr(name), online.no_room(self))
+            room = online.no_room(self, _PAYMENTS.get(name, tx.SALE))
+            await self.tell_refused(self.tr(name), room)
         except Leave as left:
             if left.timed_out and name in _PAYMENTS and self.journal.next_trace == number:
-                self.notice = codes.PROMPT_TIMEOUT  # somebody may wonder whether it was sent
+                # Somebody may wonder whether it was sent.
+                self._note(codes.PROMPT_TIMEOUT, _PAYMENTS[name])
             raise
+
+    def _note(self, code, kind):
+        # For the idle screen: about a transaction of that kind that has not begun.
+        self.notice = advice.rows(self, code, tx.Transaction(kind))[:PAGE]
 
     async def _system(self):
         try:
@@ -419,6 +436,8 @@ class Terminal:
         late = retries.due(self)
         if late is not None:
             await unfinished.try_due(self, late)
+            if not self.session.trusted:
+                return  # the host wants another sign-on first
         if self.session.download_due:
             await self._do("download")
         if reports.due(self):
@@ -429,10 +448,10 @@ class Terminal:
         rows = (card, self._badge(), self.tr("idle_keys"))
         longest = _MINUTE_MS
         if self.notice:
-            rows = advice.rows(self, self.notice)
+            rows = self.notice
             longest = _NOTICE_MS
-            self.notice = ""
-        self.screen.show(self._head(), rows[:3])
+            self.notice = ()
+        self.screen.show(self._head(), rows)
         got = await self.ui.input(retries.wait_ms(self, longest))
         if isinstance(got, tuple):
             if got[0] == "card":
@@ -441,7 +460,7 @@ class Terminal:
                 await self._do("sale_code", got[1])
             else:
                 self.beep()
-                self.notice = codes.CARD_UNREADABLE
+                self._note(codes.CARD_UNREADABLE, tx.SALE)
         elif got == "ENTER":
             await self._do(await menus.walk(self, self.tr("menu"), menus.MAIN))
         elif got == "FN":

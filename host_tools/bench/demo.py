@@ -295,7 +295,7 @@ class Day:
         bench.line.cut()
         stories.sale(bench, 50_00, wait=False)
         bench.clock.advance(8)
-        self._shot("未发送，款项未动", "Nothing was sent, no money moved")
+        self._shot("未发送，没有扣款", "Nothing was sent, no money moved")
         bench.line.restore()
         bench.to_idle()
 

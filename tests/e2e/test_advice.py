@@ -31,9 +31,10 @@ def said(b):
 
 
 def about(code):
-    """What the screens must say of ``code``."""
-    words = (codes.text(code, 0), codes.advice(code, 0), codes.customer(code, 0),
-             codes.group_text(code, 0))
+    """What the screens must say of a sale that was refused with ``code``."""
+    doubt = codes.retry(code) == codes.LOOK
+    words = (codes.text(code, 0) + ("可能已扣款" if doubt else "没有扣款") + codes.advice(code, 0),
+             codes.customer(code, 0), codes.group_text(code, 0))
     return [text.replace(" ", "").replace("，", "") for text in words]
 
 
@@ -44,8 +45,8 @@ def test_every_advice_is_shown_with_its_cause(make_bench):
         stories.sale(b, 500, wait=False)
         b.wait_for(code)
         text = said(b)
-        what, safe, customer, group = about(code)
-        assert what + safe in text, (code, text)
+        what, customer, group = about(code)
+        assert what in text, (code, text)
         assert "告知顾客:" + customer in text, (code, text)
         assert "原因在:" + group in text and "应答码" + code in text, (code, text)
         press_until(b, "CANCEL", "按任意键签到", "确认=菜单")
@@ -58,18 +59,24 @@ def test_a_code_nobody_knows_is_a_plain_refusal(b):
     b.host.rule("sale", code="Z9")
     stories.sale(b, 500, wait=False)
     b.wait_for("交易失败")
-    assert "未成功。请报应答码给收单机构" in said(b)
+    assert "没有扣款应答码报收单机构" in said(b)
     assert states(b) == [("sale", "declined")]
 
 
 @pytest.mark.parametrize(("kind", "rule", "code", "safe", "customer"), [
-    ("void", {"code": "12"}, "12", "请核对凭证号参考号日期和金额", "正在核对原交易请稍候"),
-    ("void", {"drop": True}, "L1", "将自动冲正然后可再做撤销", "撤销还没办成请稍候"),
-    ("refund", {"code": "25"}, "25", "请核对凭证号参考号日期和金额", "正在核对原交易请稍候"),
-    ("refund", {"drop": True}, "L9", "结果不明！勿重做退货先查询", "退货正在核实请稍候"),
-    ("balance", {"code": "91"}, "91", "款项未动。过几分钟再试或换方式", "银行系统忙请稍候或换方式"),
-    ("balance", {"drop": True}, "L1", "款项未动可以重做", "款项未动请再来一次"),
-    ("balance", {"wrong_mac": True}, "L3", "款项未动可以重做", "款项未动请再来一次"),
+    ("void", {"code": "51"}, "51", "没撤销,消费有效应答码报收单机构", "撤销没办成,原付款仍有效"),
+    ("void", {"code": "ZZ"}, "ZZ", "没撤销,消费有效应答码报收单机构", "撤销没办成,原付款仍有效"),
+    ("void", {"code": "12"}, "12", "本次没撤销,原交易待核对请核对原凭证", "正在核实,请稍候"),
+    ("void", {"code": "98"}, "98", "可能已撤销先查询或致电", "正在核实,请稍候"),
+    ("void", {"drop": True}, "L1", "可能已撤销勿重做撤销,先查询或冲正", "正在核实撤销,请稍候"),
+    ("refund", {"code": "51"}, "51", "没有退款应答码报收单机构", "退货没办成,原付款仍有效"),
+    ("refund", {"code": "ZZ"}, "ZZ", "没有退款应答码报收单机构", "退货没办成,原付款仍有效"),
+    ("refund", {"code": "25"}, "25", "没有退款请核对原凭证", "退货没办成,原付款仍有效"),
+    ("refund", {"drop": True}, "L9", "可能已退货勿重做退货,先查询或结算", "正在核实,请稍候"),
+    ("balance", {"code": "91"}, "91", "没有扣款过几分钟再试", "没查到余额,没有扣款"),
+    ("balance", {"code": "94"}, "94", "没有扣款过几分钟再试", "没查到余额,没有扣款"),
+    ("balance", {"drop": True}, "L1", "没有扣款可以重做", "没查到余额,没有扣款"),
+    ("balance", {"wrong_mac": True}, "L3", "没有扣款可以重做", "没查到余额,没有扣款"),
 ])
 def test_voids_refunds_and_balances_have_advice_of_their_own(b, kind, rule, code, safe, customer):
     sale = stories.sale(b, 5000)
@@ -96,7 +103,7 @@ def test_the_line_is_down(b):
     enter(b, PIN)
     b.wait_for("线路不通")
     text = said(b)
-    assert "未发送,款项未动" in text and "告知顾客:线路不通款项未动请稍候" in text
+    assert "线路不通没有扣款查线路后重试" in text and "告知顾客:线路不通请稍候" in text
     assert "原因在:网络或系统应答码L2" in text
     assert b.journal() == []
     b.line.restore()
@@ -107,13 +114,13 @@ def test_the_line_is_down(b):
 
 def test_a_card_that_was_misread_is_taken_at_once_the_next_time(b):
     b.swipe(CARD, damage="half")
-    assert b.shows("读卡失败") and b.shows("款项未动") and b.shows("不行则换卡")
+    assert b.shows("读卡失败") and b.shows("没有扣款") and b.shows("不行换卡")
     b.swipe(CARD)  # nothing had to be pressed
     assert b.shows("622202****0128")
     b.press("CANCEL")
     b.choose("消费")
     b.swipe(CARD, damage="half")
-    assert b.shows("读卡失败") and b.shows("款项未动")
+    assert b.shows("读卡失败") and b.shows("没有扣款")
     b.swipe(CARD)
     assert b.shows("622202****0128")
 
@@ -134,7 +141,7 @@ def test_nobody_answered_and_nothing_was_sent(b, prompt):
     if prompt == "PIN":
         enter(b, "500")
     b.clock.advance(61)
-    assert b.shows("操作超时") and b.shows("款项未动") and b.shows("可以重做")
+    assert b.shows("操作超时") and b.shows("没有扣款") and b.shows("可以重做")
     assert snapshot(b) == before
     b.swipe(CARD)  # the customer is back
     assert b.shows("622202****0128")
@@ -153,8 +160,8 @@ def test_no_paper_after_a_sale_says_that_it_is_booked(b):
     stories.sale(b, 500, wait=False)
     b.wait_for("打印机缺纸")
     text = said(b)
-    assert "现在应做:已记账勿重做。装纸后可补打" in text
-    assert "告知顾客:交易成功签购单稍候补打" in text
+    assert "现在应做:已入账,顾客已付装纸后可补打" in text
+    assert "告知顾客:付款成功" in text
     b.rig.load_paper()
     b.press("ENTER")
     b.wait_for("请撕纸")
@@ -175,4 +182,4 @@ def test_a_full_journal_says_where_to_settle(make_bench):
     b = make_bench(state="batch-full")
     b.swipe(CARD)
     text = said(b)
-    assert "存储满,请结算款项未动。请到管理-结算" in text and "终端需结算请稍候" in text
+    assert "存储满,请结算没有扣款请到管理-结算" in text and "终端需结算请稍候" in text

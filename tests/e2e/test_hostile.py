@@ -102,7 +102,7 @@ def test_no_wrong_message_is_taken_for_an_approval(b, kinds):
     for number, kind in enumerate(kinds):
         wrong.append(kind)
         stories.sale(b, 1000 + number, wait=False)
-        b.wait_for("将自动冲正", timeout=70)
+        b.wait_for("可能已", timeout=70)
         b.to_idle()
         assert states(b)[-1] == ("sale", "reversal_due"), kind
         invariants.check(b)

@@ -178,7 +178,7 @@ def test_the_reply_to_a_void_is_checked_like_that_to_a_sale(b, rule, reason, fie
     b.press("LAST")
     enter(b, SUPERVISOR)
     stories.void_goes_on(b)
-    b.wait_for("将自动冲正")
+    b.wait_for("可能已撤销")
     assert field.replace(" ", "") in "".join(b.read()).replace(" ", "")
     b.to_idle() if reason != "A0" else b.wait_for("按任意键签到", timeout=300)
     if reason == "A0":

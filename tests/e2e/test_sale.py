@@ -272,7 +272,7 @@ def test_too_little_money_leads_to_another_card_without_keying_the_amount(b):
     enter(b, PIN)
     b.wait_for("余额不足")
     text = "".join(b.read())
-    assert "款项未动" in text and "告知顾客" in text and "顾客输入或余额" in text
+    assert "没有扣款" in text and "告知顾客" in text and "顾客输入或余额" in text
     b.press("ENTER")
     assert b.shows("应付 999.00") and b.shows("换卡") and b.shows("扫码付款")
     b.press("ENTER")

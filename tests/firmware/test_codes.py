@@ -15,8 +15,10 @@ def test_texts_fit_the_display():
         for text in (row[2], row[3]):
             assert 0 < columns(text) <= 16, (row[0], text)
     for entry in codes.ADVICE:
-        assert len(entry) == 4
-        for text in entry:
+        assert len(entry) == 6
+        for text in entry[:2]:
+            assert 0 < columns(text) <= 16, text
+        for text in entry[2:4]:
             assert text and len(wrap(text)) <= 2, text  # a page has a headline and two rows
             assert max([columns(row) for row in wrap(text)]) <= 16, text
     for entry in codes.GROUPS:
@@ -43,8 +45,9 @@ def test_rows_are_whole_and_codes_are_used_once():
         assert 0 <= advice < len(codes.ADVICE)
         # A refusal has a cause, an approval has none.
         assert (group == codes.G_NONE) == (letter == codes.APPROVED)
-    used = {row[6] for row in codes.TABLE} | {codes.AGAIN, codes.UNKNOWN}
-    used |= {codes.VOID_OPEN, codes.REFUND_OPEN}
+    used = {row[6] for row in codes.TABLE} | {codes.UNKNOWN}
+    for entry in codes.ADVICE:
+        used |= {entry[4], entry[5]}
     assert used == set(range(len(codes.ADVICE)))
 
 
@@ -75,20 +78,17 @@ def test_unknown_codes_are_plain_refusals():
 
 
 def test_no_answer_is_no_harm_to_what_moves_no_money():
-    assert codes.advice(codes.NO_REPLY, 1, tx.SALE) == codes.ADVICE[codes.REVERSAL][1]
-    assert codes.advice(codes.NO_REPLY, 1, tx.VOID) == codes.ADVICE[codes.VOID_OPEN][1]
-    # A refund is never reversed: nobody knows.
-    assert codes.advice(codes.NO_REPLY, 1, tx.REFUND) == codes.ADVICE[codes.REFUND_OPEN][1]
-    assert codes.advice("98", 1, tx.REFUND) == codes.ADVICE[codes.REFUND_OPEN][1]
     assert codes.retry(codes.NO_REPLY, tx.REFUND) == codes.LOOK
-    assert codes.advice(codes.NO_REPLY, 1, tx.BALANCE) == codes.ADVICE[codes.AGAIN][1]
-    assert codes.retry(codes.NO_REPLY, tx.BALANCE) == codes.YES
     assert codes.retry(codes.NO_REPLY, tx.SALE) == codes.LOOK
+    assert codes.retry("98", tx.VOID) == codes.LOOK
+    for code in (codes.NO_REPLY, "98", "94"):
+        assert codes.retry(code, tx.BALANCE) == codes.YES
+        assert codes.advice(code, 1, tx.BALANCE) == codes.ADVICE[codes.LATER_ONLY][1]
 
 
 def test_nothing_that_may_have_gone_through_is_called_safe_to_repeat():
     for row in codes.TABLE:
-        if row[6] in (codes.REVERSAL, codes.UNSURE, codes.LOOK_UP, codes.REFUND_OPEN):
+        if row[6] in (codes.LATER, codes.UNSURE, codes.LOOK_UP):
             assert row[5] == codes.LOOK, row
     assert codes.retry(codes.LINE_DOWN) == codes.YES
 

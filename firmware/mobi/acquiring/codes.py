@@ -1,8 +1,8 @@
-"""Response codes (field 39, 应答码) and local failures: what they mean, what is safe, what to do.
+"""Response codes (field 39, 应答码) and local failures: what happened on the line, what to do.
 
 One table. The host's codes are those UnionPay-style acquirers send; codes that begin with "L"
-are the terminal's own, for what no host has answered. Short texts fit one row of the display (16
-columns, a Chinese character takes two), advice two, so that each has a page of its own.
+are the terminal's own, for what no host has answered. Short texts and advice fit one row of the
+display (16 columns, a Chinese character takes two), what the customer is told two.
 """
 
 from micropython import const
@@ -40,7 +40,7 @@ NO = const(0)
 YES = const(1)
 LOOK = const(2)  # first find out whether the first try went through
 
-# Advice, shared by many codes: for the operator and to tell the customer, zh and en.
+# Advice, shared by many codes: rows of `ADVICE`.
 OK = const(0)
 OTHER_CARD = const(1)
 CALL_ISSUER = const(2)
@@ -57,7 +57,7 @@ REREAD = const(12)
 CHIP = const(13)
 LIMIT = const(14)
 UNSURE = const(15)
-REVERSAL = const(16)
+LATER = const(16)
 LINE = const(17)
 KEYS = const(18)
 PART = const(19)
@@ -70,73 +70,80 @@ AGAIN = const(25)
 PAPER = const(26)
 SETTLE = const(27)
 UNKNOWN = const(28)
-VOID_OPEN = const(29)
-REFUND_OPEN = const(30)
+LATER_ONLY = const(29)
+ISSUER_ONLY = const(30)
+SWIPE_ONLY = const(31)
 
+# What the operator does next, zh and en, one row each; what the customer of a sale is told, zh and
+# en, two rows each; the advice for what is no sale; the advice where no transaction is meant.
+# Nothing here says what became of money: a code tells what happened on the line, and the state of
+# the transaction that is spoken of tells the rest (see `mobi.flows.steps`).
 ADVICE = (
     ("打印签购单", "Print the slip",
-     "交易成功", "Your payment is done"),
-    ("款项未动。请换卡或换方式付款", "No money moved. Other card/way?",
-     "请换一张卡或换方式付款", "Please pay some other way"),
-    ("款项未动。请顾客问发卡行或换卡", "No money moved. Ask card's bank",
-     "请拨卡背面电话问发卡行", "Please call your bank"),
-    ("款项未动。请报应答码给收单机构", "No money moved. Call acquirer",
-     "本店暂不能刷卡，请换方式付款", "No cards just now. Other way?"),
-    ("款项未动。安全时留卡，联系收单方", "No money moved. Keep it if safe",
-     "请联系您的发卡行", "Please contact your bank"),
-    ("款项未动。请换卡或换方式付款", "No money moved. Other card/way?",
-     "余额不足，请换卡或换方式付款", "Low funds. Another card?"),
-    ("款项未动。请顾客重新输入密码", "No money moved. PIN once more",
-     "密码有误，请再输一次", "Wrong PIN, please again"),
-    ("款项未动。请核对金额后重做", "No money moved. Check amount",
-     "金额有误，请稍候重刷", "Wrong amount, once more"),
-    ("款项未动。过几分钟再试或换方式", "No money moved. Wait, try again",
-     "银行系统忙，请稍候或换方式", "Bank is busy, please wait"),
-    ("款项未动。请重新签到后再做", "No money moved. Sign on again",
-     "终端需签到，请稍候", "One moment, we must sign on"),
-    ("请先查询原交易，勿直接重做", "Do not repeat. Look it up first",
-     "正在核对交易，请稍候", "We are checking, one moment"),
-    ("请核对凭证号参考号日期和金额", "Check voucher, RRN, date, sum",
-     "正在核对原交易，请稍候", "We are checking, one moment"),
-    ("款项未动。请重刷，不行则换卡", "No money moved. Swipe again",
-     "读卡有误，请再刷一次", "Card misread, once more"),
-    ("款项未动。请插芯片", "No money moved. Insert the chip",
-     "请插入芯片卡", "Please insert the chip"),
-    ("款项未动。请减金额或换卡", "No money moved. Less/other card",
-     "超出卡片限额，请换卡或减额", "Over the limit. Other card?"),
-    ("结果不明！勿重做，先查询或致电", "Do not repeat! Query or call",
-     "结果未知，请勿重复付款", "Not known yet: do not pay again"),
-    ("将自动冲正，完成前勿重刷同一笔", "Do not repeat! It gets reversed",
-     "若已扣款会退回", "If charged, you get it back"),
-    ("未发送,款项未动。查线路后重试", "Nothing sent. Check the line",
-     "线路不通，款项未动，请稍候", "No line, nothing was charged"),
-    ("密钥不符，请重新签到", "Keys do not fit: sign on again",
-     "终端需签到，请稍候", "One moment, we must sign on"),
-    ("部分批准：余额另付，或撤销本笔", "Part approved: rest, or void it",
-     "卡内不足，余款请另付", "Part was paid, the rest please"),
-    ("已成功，请向发卡行确认", "Approved; ask the issuer",
-     "交易成功", "Your payment is done"),
-    ("款项未动。本机不支持，请换方式", "No money moved. Other way?",
-     "此交易不支持，请换方式", "Not possible, another way?"),
-    ("款项未动。密码已锁，请问发卡行", "No money moved. PIN is blocked",
-     "密码已锁，请联系发卡行", "PIN is blocked, call your bank"),
-    ("款项未动。请报应答码给服务商", "No money moved. Call service",
-     "终端故障，请换方式付款", "Terminal fault, other way?"),
-    ("对账不平，请批上送", "Totals differ: upload the batch",
-     "正在对账，请稍候", "We are settling, one moment"),
-    ("款项未动，可以重做", "No money moved. Do it again",
-     "款项未动，请再来一次", "Nothing charged, once more"),
-    ("已记账，勿重做。装纸后可补打", "Booked. Do not repeat: reprint",
-     "交易成功，签购单稍候补打", "It is paid, slip follows"),
-    ("款项未动。请到管理-结算", "No money moved. Settle: FN key",
-     "终端需结算，请稍候", "We must settle, one moment"),
-    ("未成功。请报应答码给收单机构", "Not paid. Call the acquirer",
-     "交易未成功，请换方式付款", "Not approved. Another way?"),
-    # What REVERSAL means for a void and for a refund.
-    ("将自动冲正，然后可再做撤销", "Gets reversed, then void again",
-     "撤销还没办成，请稍候", "Not voided yet, one moment"),
-    ("结果不明！勿重做退货，先查询", "Do not repeat! Query or call",
-     "退货正在核实，请稍候", "We are checking, one moment"),
+     "交易成功", "Your payment is done", OK, OK),
+    ("换卡或换方式付款", "Other card/way?",
+     "请换一张卡或换方式付款", "Please pay some other way", UNKNOWN, UNKNOWN),
+    ("请问发卡行或换卡", "Ask card's bank",
+     "请拨卡背面电话问发卡行", "Please call your bank", ISSUER_ONLY, UNKNOWN),
+    ("应答码报收单机构", "Call acquirer",
+     "本店暂不能刷卡，请换方式付款", "No cards just now. Other way?", UNKNOWN, UNKNOWN),
+    ("安全时留卡并致电", "Keep it if safe",
+     "请联系您的发卡行", "Please contact your bank", KEEP_CARD, UNKNOWN),
+    ("换卡或换方式付款", "Other card/way?",
+     "余额不足，请换卡或换方式付款", "Low funds. Another card?", UNKNOWN, UNKNOWN),
+    ("请顾客重输密码", "PIN once more",
+     "密码有误，请再输一次", "Wrong PIN, please again", PIN, UNKNOWN),
+    ("请核对金额后重做", "Check amount",
+     "金额有误，请稍候重刷", "Wrong amount, once more", AMOUNT, UNKNOWN),
+    ("稍后再试或换方式", "Wait, try again",
+     "银行系统忙，请稍候或换方式", "Bank is busy, please wait", LATER_ONLY, LATER_ONLY),
+    ("请重新签到后再做", "Sign on again",
+     "终端需签到，请稍候", "One moment, we must sign on", SIGN_ON, SIGN_ON),
+    ("请先查询,勿重做", "Look it up first",
+     "正在核对交易，请稍候", "We are checking, one moment", LOOK_UP, LATER_ONLY),
+    ("请核对原凭证", "Check the slip",
+     "正在核对原交易，请稍候", "We are checking, one moment", ORIGINAL, UNKNOWN),
+    ("请重刷,不行换卡", "Swipe again",
+     "读卡有误，请再刷一次", "Card misread, once more", SWIPE_ONLY, UNKNOWN),
+    ("请插芯片", "Insert the chip",
+     "请插入芯片卡", "Please insert the chip", CHIP, UNKNOWN),
+    ("请减金额或换卡", "Less/other card",
+     "超出卡片限额，请换卡或减额", "Over the limit. Other card?", UNKNOWN, UNKNOWN),
+    ("先查询或致电", "Query or call",
+     "结果未知，请勿重复付款", "Not known yet: do not pay again", UNSURE, LATER_ONLY),
+    ("请稍后再试", "Try again later",
+     "正在核实，请稍候", "We are checking, one moment", LATER_ONLY, LATER_ONLY),
+    ("查线路后重试", "Check the line",
+     "线路不通，请稍候", "No line just now, one moment", LINE, LINE),
+    ("请重新签到", "Sign on again",
+     "终端需签到，请稍候", "One moment, we must sign on", KEYS, KEYS),
+    ("余额另付或撤销", "Rest, or void it",
+     "卡内不足，余款请另付", "Part was paid, the rest please", PART, PART),
+    ("请向发卡行确认", "Ask the issuer",
+     "交易成功", "Your payment is done", CONFIRM, CONFIRM),
+    ("请换方式付款", "Other way?",
+     "此交易不支持，请换方式", "Not possible, another way?", UNKNOWN, UNKNOWN),
+    ("密码锁请问发卡行", "PIN is blocked",
+     "密码已锁，请联系发卡行", "PIN is blocked, call your bank", PIN_BLOCKED, UNKNOWN),
+    ("应答码报服务商", "Call service",
+     "终端故障，请换方式付款", "Terminal fault, other way?", REPORT, REPORT),
+    ("请批上送", "Upload the batch",
+     "正在对账，请稍候", "We are settling, one moment", UPLOAD, UPLOAD),
+    ("可以重做", "Do it again",
+     "请再来一次", "Once more, please", AGAIN, AGAIN),
+    ("装纸后可补打", "Paper, reprint",
+     "签购单稍候补打", "The slip follows", PAPER, PAPER),
+    ("请到管理-结算", "Settle: FN key",
+     "终端需结算，请稍候", "We must settle, one moment", SETTLE, SETTLE),
+    ("应答码报收单机构", "Call acquirer",
+     "交易未成功，请换方式付款", "Not approved. Another way?", UNKNOWN, UNKNOWN),
+    # Only for what is no sale, or no transaction.
+    ("过几分钟再试", "Wait, try again",
+     "银行系统忙，请稍候", "Bank is busy, please wait", LATER_ONLY, LATER_ONLY),
+    ("请问发卡行", "Ask card's bank",
+     "请拨卡背面电话问发卡行", "Please call your bank", ISSUER_ONLY, ISSUER_ONLY),
+    ("请重刷原卡", "Swipe again",
+     "读卡有误，请再刷一次", "Card misread, once more", SWIPE_ONLY, SWIPE_ONLY),
 )
 
 # Code, class, short zh, short en, cause group, safe to retry, advice.
@@ -199,15 +206,15 @@ TABLE = (
     ("A6", "A", "成功请确认", "Approved, check", G_NONE, NO, CONFIRM),
     ("A7", "C", "安全处理失败", "Security failure", G_NETWORK, YES, WAIT),
     # The terminal's own.
-    ("L1", "E", "超时无应答", "No reply in time", G_NETWORK, LOOK, REVERSAL),
+    ("L1", "E", "超时无应答", "No reply in time", G_NETWORK, LOOK, LATER),
     ("L2", "B", "线路不通", "Line is down", G_NETWORK, YES, LINE),
-    ("L3", "E", "应答校验错", "Reply: bad MAC", G_DEVICE, LOOK, REVERSAL),
-    ("L4", "E", "应答与请求不符", "Reply differs", G_NETWORK, LOOK, REVERSAL),
-    ("L5", "E", "应答无法识别", "Reply unreadable", G_NETWORK, LOOK, REVERSAL),
-    ("L6", "E", "交易中断电", "Power was lost", G_DEVICE, LOOK, REVERSAL),
+    ("L3", "E", "应答校验错", "Reply: bad MAC", G_DEVICE, LOOK, LATER),
+    ("L4", "E", "应答与请求不符", "Reply differs", G_NETWORK, LOOK, LATER),
+    ("L5", "E", "应答无法识别", "Reply unreadable", G_NETWORK, LOOK, LATER),
+    ("L6", "E", "交易中断电", "Power was lost", G_DEVICE, LOOK, LATER),
     ("L7", "D", "工作密钥有误", "Bad working keys", G_DEVICE, YES, KEYS),
-    ("L8", "E", "主机无回应", "Host is silent", G_NETWORK, LOOK, REVERSAL),
-    ("L9", "E", "退货结果未知", "Refund unknown", G_NETWORK, LOOK, REFUND_OPEN),
+    ("L8", "E", "主机无回应", "Host is silent", G_NETWORK, LOOK, LATER),
+    ("L9", "E", "退货结果未知", "Refund unknown", G_NETWORK, LOOK, LATER),
     ("LA", "D", "打印机缺纸", "Out of paper", G_DEVICE, NO, PAPER),
     ("LB", "B", "读卡失败", "Card unreadable", G_CARD, YES, REREAD),
     ("LC", "B", "操作超时", "Nobody answered", G_USER, YES, AGAIN),
@@ -261,22 +268,23 @@ def text(code, language):
 
 
 def advice(code, language, kind=tx.SALE):
-    """What is safe and what the operator does next, in up to two rows of 16 columns."""
-    return _advice(code, kind)[language]
+    """What the operator does next, in one row of 16 columns. ``kind``: of the transaction that is
+    spoken of; 0: none is, as at a sign-on, or only the message about one has failed."""
+    return ADVICE[_advice(code, kind)][language]
 
 
-def customer(code, language, kind=tx.SALE):
-    """What to tell the customer, in up to two rows of 16 columns."""
-    return _advice(code, kind)[2 + language]
+def customer(code, language):
+    """What to tell the customer of a sale, in up to two rows of 16 columns."""
+    return ADVICE[find(code)[6]][2 + language]
 
 
 def _advice(code, kind):
     which = find(code)[6]
-    if which == UNSURE and kind == tx.REFUND:
-        which = REFUND_OPEN
-    elif which == REVERSAL and kind != tx.SALE:
-        which = {tx.VOID: VOID_OPEN, tx.REFUND: REFUND_OPEN}.get(kind, AGAIN)
-    return ADVICE[which]
+    if kind == tx.SALE:
+        return which
+    if kind == tx.BALANCE and find(code)[5] == LOOK:
+        return LATER_ONLY  # no money moves: there is nothing to look up
+    return ADVICE[which][4 if kind else 5]
 
 
 def group(code):
@@ -292,7 +300,7 @@ def group_text(code, language):
 def retry(code, kind=tx.SALE):
     """May the same be tried again: NO, YES, or LOOK first whether the first try went through."""
     row = find(code)
-    if row[6] == REVERSAL and not tx.is_reversible(kind) and kind != tx.REFUND:
+    if row[5] == LOOK and kind == tx.BALANCE:
         return YES
     return row[5]
 

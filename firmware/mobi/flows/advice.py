@@ -4,7 +4,8 @@ from micropython import const
 
 from mobi import transactions as tx
 from mobi.acquiring import codes
-from mobi.ui.text import COLUMNS, money, page, spread, width
+from mobi.flows import steps
+from mobi.ui.text import COLUMNS, PAGE, money, page, spread, width
 
 # Ways to pay what has not been paid.
 AGAIN = const(1)
@@ -12,12 +13,28 @@ CARD = const(2)
 CODE = const(3)
 
 
-def rows(t, code, kind=tx.SALE, fault=""):
-    """Pages about ``code``: what happened and what to do, what the customer is told, whose side the
-    cause is on. ``fault``: what exactly differed."""
-    out = page(codes.text(code, t.language), codes.advice(code, t.language, kind))
+def rows(t, code, txn=None, message=False, fault=""):
+    """Pages about ``code``: what happened, what became of the money, what to do, what the customer
+    is told, whose side the cause is on.
+
+    ``txn``: the transaction whose money is meant; None: no transaction's. ``message``: not ``txn``
+    itself has failed, but a message about it. ``fault``: what exactly differed.
+    """
+    what = codes.text(code, t.language)
+    if txn is None or message:
+        out = page(what, codes.advice(code, t.language, 0))
+    if txn is not None:
+        _, there, safe, tell = steps.about(t, txn)
+        safe = t.tr(safe) if safe else codes.advice(code, t.language, txn.kind)
+        tell = t.tr(tell) if tell else codes.customer(code, t.language)
+        if message:
+            number = "%06d %s" % (txn.trace, money(txn.value))
+            out += page(number, t.tr(there)) + page(t.tr("is_safe"), safe)
+        else:
+            out = page(what, t.tr(there), safe)
+        if codes.group(code) != codes.G_NONE:
+            out += page(t.tr("tell_customer"), tell)
     if codes.group(code) != codes.G_NONE:
-        out += page(t.tr("tell_customer"), codes.customer(code, t.language, kind))
         out += page(t.tr("cause_is"), codes.group_text(code, t.language),
                     spread(t.tr("code_is"), code or "-"))
     if fault:
@@ -25,12 +42,16 @@ def rows(t, code, kind=tx.SALE, fault=""):
     return out
 
 
-async def tell(t, title, code, kind=tx.SALE):
-    """Show ``rows`` under ``title`` and the code; ends at a key."""
+async def tell(t, title, code, txn=None, message=False, before=""):
+    """Show ``rows`` under ``title`` and the code; ends at a key. ``before``: what the first page
+    says in place of what happened on the line."""
     fault = t.last_fault if code in (codes.MISMATCH, codes.BAD_MAC, codes.GARBLED) else ""
     if width(title) + 1 + len(code) <= COLUMNS - 2:  # two columns are the scroll mark's
         title = "%s %s" % (title, code)
-    await t.ui.message(title, "\n".join(rows(t, code, kind, fault)), beep=True)
+    found = rows(t, code, txn, message, fault)
+    if before:
+        found = page(before) + found[PAGE:]
+    await t.ui.message(title, "\n".join(found), beep=True)
 
 
 async def other_way(t, txn, amount, again):

@@ -94,7 +94,7 @@ async def _read(t, title, txn, scan):
                 return "", got[1]
             # The next swipe is taken while this is on the screen.
             t.ui.beep()
-            rows = _misread(t, got[0])
+            rows = _misread(t, got[0], txn)
         elif got == "CANCEL":
             raise t.Leave()
         elif manual and len(got) == 1:
@@ -104,10 +104,10 @@ async def _read(t, title, txn, scan):
             t.ui.beep()
 
 
-def _misread(t, what):
+def _misread(t, what, txn=None):
     if what == "scan":
         return wrap(t.tr("code_unreadable"))
-    return advice.rows(t, codes.CARD_UNREADABLE)[:PAGE]
+    return advice.rows(t, codes.CARD_UNREADABLE, txn)[:PAGE]
 
 
 async def scan(t, title, misread=False):

@@ -13,6 +13,7 @@ _SWITCHES = {
     "void": settings.ALLOW_VOID,
     "refund": settings.ALLOW_REFUND,
 }
+_KINDS = {name: kind for kind, name in tx.KIND_NAMES.items()}
 # How far back a sale is looked for that the new one may repeat.
 _REPEATS = const(8)
 _DAY = const(86400)
@@ -27,10 +28,10 @@ def may_start(t, what):
     if not t.session.trusted:
         raise Refused(t.tr("sign_on_first"))
     if t.journal.read_only:
-        raise no_room(t)
+        raise no_room(t, _KINDS[what])
     # A void gives money back and fits into what the journal keeps free for it.
     if what != "void" and is_full(t):
-        raise no_room(t)
+        raise no_room(t, _KINDS[what])
     if blocking(t) is not None:
         raise Refused(t.tr("reversal_blocks"))
 

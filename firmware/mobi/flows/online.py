@@ -18,34 +18,41 @@ _HELLO_MS = const(5000)
 
 
 class Refused(Exception):
-    """The terminal does not do this now. ``text`` says why and what to do; nothing was sent.
+    """The terminal does not do this now. ``text`` says why and what to do.
 
-    ``code``: the terminal's own code for it, where there is one, with its cause and advice.
+    ``code``: the code for it, where there is one, with its cause and advice. ``txn``: the
+    transaction whose money the words are about; None: no transaction's. ``message``: not ``txn``
+    has failed, but a message about it. ``before``: what is to be said first.
     """
 
-    def __init__(self, text, code=""):
+    def __init__(self, text, code="", txn=None, message=False, before=""):
         super().__init__(text)
         self.text = text
         self.code = code
+        self.txn = txn
+        self.message = message
+        self.before = before
 
 
-def refused_by(t, code):
-    """``Refused`` because of what the terminal's own ``code`` stands for."""
-    return Refused("%s\n%s" % (t.code_text(code), codes.advice(code, t.language)), code)
+def refused_by(t, code, txn=None, message=False):
+    """``Refused`` because of what ``code`` stands for; see there."""
+    kind = 0 if txn is None or message else txn.kind
+    text = "%s\n%s" % (t.code_text(code), codes.advice(code, t.language, kind))
+    return Refused(text, code, txn, message)
 
 
-def no_room(t):
-    """``Refused`` because the journal takes no further transaction."""
+def no_room(t, kind):
+    """``Refused`` because the journal takes no further transaction; ``kind``: of what was to be."""
     if t.journal.read_only:
         return Refused(t.tr("journal_read_only"))
-    return refused_by(t, codes.JOURNAL_FULL)
+    return refused_by(t, codes.JOURNAL_FULL, tx.Transaction(kind))
 
 
-async def reach(t, title):
+async def reach(t, title, txn=None, message=False):
     """Is anybody at the other end? ``Refused`` when not; nothing has been sent then."""
     t.ui.show(title, t.tr("connecting"))
     if not await t.link.hello(_HELLO_MS):
-        raise refused_by(t, codes.LINE_DOWN)
+        raise refused_by(t, codes.LINE_DOWN, txn, message)
 
 
 def about(t):
@@ -87,13 +94,13 @@ async def financial(t, title, txn):
     Afterwards ``txn.state`` and ``txn.code`` tell what happened; everything is in the journal.
     """
     await clear_reversals(t, title)
-    await reach(t, title)
+    await reach(t, title, txn)
     txn.operator = t.session.operator
     txn.time = t.now()
     try:
         t.journal.begin(txn)  # rule 1: trace and intent are durable before the first byte leaves
     except JournalFull:
-        raise no_room(t)
+        raise no_room(t, txn.kind)
     t.last_fault = ""
     try:
         await exchange(t, title, tx.KIND_NAMES[txn.kind], txn)
@@ -101,7 +108,7 @@ async def financial(t, title, txn):
         if error.reason == DOWN:
             txn.code = codes.LINE_DOWN
             t.journal.mark(txn, tx.DROP)
-            raise refused_by(t, codes.LINE_DOWN)
+            raise refused_by(t, codes.LINE_DOWN, txn)
         without_answer(t, txn, tx.NO_REPLY, codes.of_error(error))
     except BadMac as error:
         t.fault("mac", error)
@@ -148,19 +155,35 @@ def blocking(t):
 
 
 async def clear_reversals(t, title):
-    """Send what must be reversed before anything else may be. ``Refused`` when it stays due."""
+    """Send what must be reversed before anything else may be. ``Refused`` when it stays due, or
+    when the host wants another sign-on first."""
     for txn in t.journal.unfinished():
         if txn.state != tx.REVERSAL_DUE:
             continue
         left = t.settings.get("reversal_tries") - txn.attempts
         if left <= 0:
             raise Refused(t.tr("reversal_blocks"))
-        if not await reverse(t, title, txn, left):
-            raise Refused(t.tr("reversal_failed"))
+        try:
+            done = await reverse(t, title, txn, left)
+        except Refused as refused:
+            if not refused.code:
+                raise Refused("%s\n%s" % (refused.text, t.tr("new_not_sent")))
+            refused.before = _not_sent(t, refused.before or t.code_text(refused.code))
+            raise
+        if not done:
+            before = _not_sent(t, t.code_text(txn.code))
+            raise Refused(t.tr("reversal_failed"), txn.code, txn, True, before)
+        if not t.session.trusted:
+            raise Refused("%s\n%s" % (t.tr("sign_on_first"), t.tr("new_not_sent")))
+
+
+def _not_sent(t, why):
+    return "%s\n%s\n%s" % (why, t.tr("new_not_sent"), t.tr("old_not_reversed"))
 
 
 async def reverse(t, title, txn, tries):
-    """Send the reversal of ``txn`` up to ``tries`` times. True when the host closed it.
+    """Send the reversal of ``txn`` up to ``tries`` times. True when the host closed it; otherwise
+    ``txn.code`` tells what came of the last try.
 
     Each try is durable before it leaves. A line that is down costs no try. The last try that fails
     prints the fault slip (故障报告单); the record stays until the host or the supervisor closes it.
@@ -170,32 +193,34 @@ async def reverse(t, title, txn, tries):
     heading = t.tr("reversing")
     retries.plan(t)
     for _ in range(tries):
-        await reach(t, heading)
+        await reach(t, heading, txn, True)
         txn.attempts += 1
         t.journal.mark(txn, tx.ATTEMPT)
+        t.last_fault = ""
         try:
             reply = await exchange(t, heading, _reversal_name(txn), txn)
         except BadMac as error:
             t.fault("mac", error)
             t.session.distrust()
-            cases.tried(t, txn, codes.BAD_MAC)
+            txn.code = codes.BAD_MAC
         except (LinkError, Rejected, BadMessage) as error:
             t.fault("reversal", error)
-            cases.tried(t, txn, codes.of_error(error))
+            txn.code = codes.of_error(error)
         else:
+            txn.code = reply.code
             if reply.code in tx.REVERSAL_CLOSED_BY:
                 if reply.code == tx.CLOSED_UNPROVEN:
                     t.report("reversal %06d of batch %06d closed by 12: compare it"
                              % (txn.trace, txn.batch))
-                txn.code = reply.code
                 t.journal.mark(txn, tx.UNDONE)
                 cases.closed(t, txn, reply.code)
                 return True
-            cases.tried(t, txn, reply.code)
+        cases.tried(t, txn, txn.code)
         if txn.attempts == t.settings.get("reversal_tries"):
             await t.printing.fault_slip(txn)
         if not t.session.trusted:
-            raise Refused(t.tr("sign_on_first_reversal"))
+            first = t.tr("sign_on_first_reversal")
+            raise Refused(first, txn.code, txn, True, first)
     return False
 
 

@@ -8,7 +8,7 @@ from micropython import const
 from mobi import transactions as tx
 from mobi.acquiring import codes
 from mobi.devices.printer import CoverOpen, PaperOut, PrinterError, PrinterSilent
-from mobi.flows import cases, settle, slips
+from mobi.flows import cases, settle, slips, steps
 from mobi.flows.online import Refused
 from mobi.ui.dialogs import Leave
 from mobi.ui.text import page
@@ -35,7 +35,7 @@ class Printing:
                 continue
             if again and not await self._next_copy():
                 return
-            if not await self.slip(t.tr("print"), slips.sales_slip(t, txn, copy), booked=True):
+            if not await self.slip(t.tr("print"), slips.sales_slip(t, txn, copy), booked=txn):
                 return
             txn.printed |= 1 << copy
             t.journal.mark(txn, tx.PRINT)
@@ -48,7 +48,7 @@ class Printing:
             if copy and not await self._next_copy():
                 return
             lines = slips.sales_slip(t, txn, copy, duplicate=True)
-            if not await self.slip(t.tr("print"), lines, booked=True):
+            if not await self.slip(t.tr("print"), lines, booked=txn):
                 return
 
     async def _next_copy(self):
@@ -59,10 +59,10 @@ class Printing:
         except Leave:
             return True
 
-    async def slip(self, title, lines, booked=False):
+    async def slip(self, title, lines, booked=None):
         """Print ``lines`` (or what ``lines()`` yields); lets the operator mend the printer and
-        begins again then. True when all of it came out. ``booked``: they are about a transaction
-        that stands, which must not be made again because its slip is missing."""
+        begins again then. True when all of it came out. ``booked``: the transaction they are
+        about, which stands and must not be made again because its slip is missing."""
         t = self.t
         while True:
             t.ui.show(title, t.tr("printing"))
@@ -74,9 +74,11 @@ class Printing:
             try:
                 t.ui.beep()
                 rows = page(what, t.tr("mend_printer"), t.tr("cancel_later"))
-                if booked:
-                    rows += page(t.tr("is_safe"), codes.advice(codes.NO_PAPER, t.language))
-                    rows += page(t.tr("tell_customer"), codes.customer(codes.NO_PAPER, t.language))
+                if booked is not None:
+                    _, there, _, tell = steps.about(t, booked)
+                    do = codes.advice(codes.NO_PAPER, t.language, booked.kind)
+                    rows += page(t.tr("is_safe"), t.tr(there), do)
+                    rows += page(t.tr("tell_customer"), t.tr(tell))
                 await t.ui.pages(title, rows)
             except Leave:
                 return False

@@ -43,10 +43,10 @@ async def _refund(t, title, by_code):
         await reasons.ask(t, txn, reasons.REFUND)
     elif txn.state == tx.UNKNOWN:
         # A reply that could not be trusted is told with what differed.
-        await t.tell_code(title, txn.code if t.last_fault else codes.REFUND_UNKNOWN, txn.kind)
+        await t.tell_code(title, txn.code if t.last_fault else codes.REFUND_UNKNOWN, txn)
         await advice.unfinished(t, txn)
     else:
-        await t.tell_code(title, txn.code, txn.kind)
+        await t.tell_code(title, txn.code, txn)
 
 
 async def _amount(t, title, txn, original):

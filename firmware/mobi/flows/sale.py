@@ -5,7 +5,7 @@ from micropython import const
 from mobi import dates
 from mobi import transactions as tx
 from mobi.acquiring import codes
-from mobi.flows import advice, cards, guards, limits, online
+from mobi.flows import advice, cards, guards, limits, online, steps
 from mobi.ui.text import money
 
 _PIN_TRIES = const(3)
@@ -89,7 +89,7 @@ async def with_pin(t, title, txn, ask_pin=True):
                 await cards.pin(t, title, txn)
             if await online.financial(t, title, txn):
                 return txn
-            await t.tell_code(title, txn.code, txn.kind)
+            await t.tell_code(title, txn.code, txn)
         except (online.Refused, t.Leave):
             cards.forget(txn)
             raise
@@ -118,7 +118,12 @@ async def approved(t, title, txn):
         await t.go("undo", txn)
         return 0
     rows = [t.tr("approved"), "RMB " + money(txn.value)]
-    rows.append(t.tr("confirm_with_issuer") if codes.is_doubtful(txn.code) else until_row(t, txn))
+    if codes.is_doubtful(txn.code):
+        rows.append(t.tr("confirm_with_issuer"))
+    elif txn.kind == tx.SALE:
+        rows.append(until_row(t, txn))
+    else:
+        rows.append(t.tr(steps.about(t, txn)[1]))
     await t.ui.message(title, "\n".join(rows), seconds=2)
     await t.printing.receipt(txn)
     if guards.nearly_full(t):

@@ -133,6 +133,8 @@ def _remarks(t, txn, copy, duplicate):
         lines.append(pair(t.tr("asked_for"), money(txn.amount)))
     if _came_late(t, txn):
         lines.append((BOLD, t.tr("late_result")))
+    if codes.is_doubtful(txn.code):
+        lines.append((BOLD, t.tr("confirm_with_issuer")))
     if txn.supervisor != NOBODY:
         lines.append(pair(t.tr("supervisor_is"), "%02d" % txn.supervisor))
     if copy != _CARDHOLDER:

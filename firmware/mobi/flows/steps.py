@@ -8,9 +8,28 @@ from mobi import transactions as tx
 from mobi.acquiring import codes
 from mobi.flows import cases, guards, online, retries
 
-# State, kind (0: any other), ids of four texts: what this terminal knows, what the host may have,
-# what is safe, what to tell the customer ("": as the response code has it, see `acquiring.codes`).
+# What a state alone does not tell about the money: see ``standing``.
+NOT_BEGUN = 0  # no byte of it has left
+IN_DOUBT = 100  # refused with a code that says: first find out whether it went through
+NO_ORIGINAL = 101  # a void that was refused because of the sale: what became of that is not known
+TAKEN_BACK = 102  # reversed, and the host had it: the customer may hold a message of the bank
+LATE = 103  # a refund whose outcome is unknown, and whose batch is settled
+STANDINGS = {
+    NOT_BEGUN: "not begun",
+    IN_DOUBT: "declined, in doubt",
+    NO_ORIGINAL: "declined, original in doubt",
+    TAKEN_BACK: "reversed, had been done",
+    LATE: "unknown, batch settled",
+}
+
+# State or standing, kind (0: any other), ids of four texts: what this terminal knows, what the host
+# may have, what is safe, what to tell the customer ("": as the response code has it, see
+# `acquiring.codes`). Every word about a transaction's money that the panel shows is one of these.
 MEANING = (
+    (NOT_BEGUN, tx.VOID, "here_not_begun", "there_sale_stands", "", "tell_not_voided"),
+    (NOT_BEGUN, tx.REFUND, "here_not_begun", "there_no_refund", "", "tell_not_refunded"),
+    (NOT_BEGUN, tx.BALANCE, "here_not_begun", "there_nothing", "", "tell_not_asked"),
+    (NOT_BEGUN, 0, "here_not_begun", "there_nothing", "", ""),
     (tx.PENDING, 0, "here_sent", "there_sale_unsure", "safe_wait", "tell_wait"),
     (tx.REVERSAL_DUE, tx.SALE,
      "here_no_answer", "there_sale_unsure", "safe_no_sale", "tell_sale_open"),
@@ -18,17 +37,30 @@ MEANING = (
      "here_no_answer", "there_void_unsure", "safe_no_void", "tell_void_open"),
     (tx.UNKNOWN, tx.REFUND,
      "here_no_answer", "there_refund_unsure", "safe_no_refund", "tell_wait"),
+    (LATE, tx.REFUND, "here_no_answer", "there_refund_unsure", "safe_no_refund_late", "tell_wait"),
     (tx.APPROVED, tx.SALE, "here_approved", "there_booked", "safe_done", "tell_paid"),
     (tx.APPROVED, tx.VOID, "here_approved", "there_voided", "safe_done", "tell_voided"),
     (tx.APPROVED, tx.REFUND, "here_approved", "there_refunded", "safe_done", "tell_refunded"),
     (tx.APPROVED, tx.BALANCE, "here_approved", "there_nothing", "safe_done", "tell_balance"),
     (tx.DECLINED, tx.VOID, "here_declined", "there_sale_stands", "", "tell_not_voided"),
     (tx.DECLINED, tx.REFUND, "here_declined", "there_no_refund", "", "tell_not_refunded"),
+    (tx.DECLINED, tx.BALANCE, "here_declined", "there_nothing", "", "tell_not_asked"),
     (tx.DECLINED, 0, "here_declined", "there_nothing", "", ""),
-    (tx.REVERSED, tx.VOID, "here_reversed", "there_sale_stands", "safe_again", "tell_not_voided"),
+    (IN_DOUBT, tx.VOID, "here_declined", "there_void_unsure", "", "tell_wait"),
+    (IN_DOUBT, tx.REFUND, "here_declined", "there_refund_unsure", "", "tell_wait"),
+    (IN_DOUBT, 0, "here_declined", "there_sale_unsure", "", ""),
+    (NO_ORIGINAL, tx.VOID, "here_declined", "there_no_original", "", "tell_wait"),
+    (tx.REVERSED, tx.VOID,
+     "here_reversed", "there_sale_stands", "safe_void_again", "tell_not_voided"),
     (tx.REVERSED, 0, "here_reversed", "there_nothing", "safe_again", "tell_nothing"),
-    (tx.ABSENT, tx.VOID, "here_not_sent", "there_sale_stands", "safe_again", "tell_not_voided"),
-    (tx.ABSENT, tx.REFUND, "here_not_sent", "there_no_refund", "safe_again", "tell_not_refunded"),
+    (TAKEN_BACK, tx.VOID,
+     "here_reversed", "there_sale_stands", "safe_void_again", "tell_void_back"),
+    (TAKEN_BACK, 0, "here_reversed", "there_taken_back", "safe_repeat", "tell_taken_back"),
+    (tx.ABSENT, tx.VOID,
+     "here_not_sent", "there_sale_stands", "safe_void_again", "tell_not_voided"),
+    (tx.ABSENT, tx.REFUND,
+     "here_not_sent", "there_no_refund", "safe_refund_again", "tell_not_refunded"),
+    (tx.ABSENT, tx.BALANCE, "here_not_sent", "there_nothing", "safe_again", "tell_not_asked"),
     (tx.ABSENT, 0, "here_not_sent", "there_nothing", "safe_again", "tell_nothing"),
     (tx.RELEASED, tx.VOID, "here_released", "there_void_unsure", "safe_bank", "tell_bank"),
     (tx.RELEASED, tx.REFUND, "here_released", "there_refund_unsure", "safe_bank", "tell_bank"),
@@ -39,6 +71,8 @@ MEANING = (
     (tx.SETTLED, tx.REFUND, "here_settled", "there_refunded", "safe_done", "tell_refunded"),
     (tx.SETTLED, 0, "here_settled", "there_booked", "safe_refund", "tell_paid"),
 )
+# Field 39 of the message that closed a reversal: the host had it, and has undone it.
+_UNDONE = ("00", "22")
 
 _OPEN = (tx.REVERSAL_DUE, tx.UNKNOWN)
 _NOTHING_MOVED = (tx.DECLINED, tx.REVERSED, tx.ABSENT)
@@ -65,11 +99,35 @@ TABLE = (
 
 
 def meaning(state, kind):
-    """(known here, known at the host, what is safe, what to tell the customer): ids of texts."""
+    """(known here, known at the host, what is safe, what to tell the customer): ids of texts.
+
+    ``state``: a state or a ``standing``."""
     for row in MEANING:
         if row[0] == state and row[1] in (kind, 0):
             return row[2:]
     raise KeyError((state, kind))
+
+
+def standing(t, txn):
+    """The state of ``txn``, or what its code and its batch tell beyond that."""
+    state = txn.state
+    if state == tx.ABSENT and txn.code == codes.LINE_DOWN:
+        return NOT_BEGUN
+    if state == tx.DECLINED and txn.kind != tx.BALANCE:
+        if codes.retry(txn.code, txn.kind) == codes.LOOK:
+            return IN_DOUBT
+        if txn.kind == tx.VOID and codes.group(txn.code) == codes.G_DISPUTE:
+            return NO_ORIGINAL
+    if state == tx.REVERSED and txn.code in _UNDONE:
+        return TAKEN_BACK
+    if state == tx.UNKNOWN and txn.batch != t.journal.batch:
+        return LATE
+    return state
+
+
+def about(t, txn):
+    """The meaning of ``txn`` as it stands: see ``meaning``."""
+    return meaning(standing(t, txn), txn.kind)
 
 
 def offered(t, txn):

@@ -23,6 +23,8 @@ from mobi.ui.text import money, page, spread
 _STANDS = "00"
 _UNDONE = "22"
 _NOT_HERE = "25"
+# What a host without the query answers: it does not know the message, or does not allow it.
+_NO_QUERY = ("30", "40", "57", "58")
 _CASE_DIGITS = 12
 
 
@@ -95,12 +97,12 @@ async def show(t, txn):
 def case_rows(t, txn):
     """What it is; then a page each: what is safe, what to tell the customer, what each end knows,
     whose side the cause is on, and how far it has come."""
-    here, there, safe, tell = steps.meaning(txn.state, txn.kind)
+    here, there, safe, tell = steps.about(t, txn)
     code, fault = cases.cause(t, txn)
     if not code and not tx.is_unfinished(txn.state):
         code = txn.code
     safe = t.tr(safe) if safe else codes.advice(code, t.language, txn.kind)
-    tell = t.tr(tell) if tell else codes.customer(code, t.language, txn.kind)
+    tell = t.tr(tell) if tell else codes.customer(code, t.language)
     kind = t.tr(tx.KIND_NAMES[txn.kind])
     rows = page(spread(kind, money(txn.value)), cards.short(txn.masked_pan), t.tr("enter_steps"))
     rows += page(t.tr("is_safe"), safe)
@@ -142,29 +144,34 @@ async def _query(t, txn):
         await _stands(t, title, txn, reply)
     elif reply.code in (_NOT_HERE, _UNDONE):
         await _close(t, title, txn, reply.code)
-    else:
+    elif reply.code in _NO_QUERY:
         text = t.tr("host_no_query_sale" if tx.is_reversible(txn.kind) else "host_no_query_refund")
+        if steps.standing(t, txn) == steps.LATE:
+            text = t.tr("host_no_query_late")
         raise Refused("%s\n%s %s" % (text, reply.code, t.code_text(reply.code)))
+    else:
+        raise online.refused_by(t, reply.code, txn, True)
 
 
 async def ask_host(t, title, txn):
     """What the host knows of ``txn``: its ``Reply``. ``Refused`` when it cannot be asked."""
     if not t.session.trusted:
         raise Refused(t.tr("sign_on_first"))
-    await online.reach(t, title)
+    await online.reach(t, title, txn, True)
     about = tx.Transaction(0)
     about.operator = t.session.operator
     about.batch = t.journal.batch
     about.original_batch = txn.batch
     about.original_trace = txn.trace
     about.trace = t.journal.take_trace()
+    t.last_fault = ""
     try:
         return await online.exchange(t, title, "status_query", about)
     except (LinkError, Rejected, BadMessage, BadMac) as error:
         if isinstance(error, BadMac):
             t.session.distrust()
         t.fault("query", error)
-        raise Refused(t.explain(error))
+        raise Refused(t.explain(error), codes.of_error(error), txn, True)
 
 
 async def _close(t, title, txn, code):
@@ -173,11 +180,11 @@ async def _close(t, title, txn, code):
     t.journal.mark(txn, tx.UNDONE if txn.state == tx.REVERSAL_DUE else tx.DROP)
     cases.closed(t, txn, code)
     text = t.tr("host_has_not" if code == _NOT_HERE else "host_undone")
-    await t.ui.message(title, "%s\n%s" % (text, _at_host(t, txn.state, txn.kind)))
+    await t.ui.message(title, "%s\n%s" % (text, _at_host(t, txn)))
 
 
-def _at_host(t, state, kind):
-    return t.tr(steps.meaning(state, kind)[1])
+def _at_host(t, txn):
+    return t.tr(steps.about(t, txn)[1])
 
 
 async def _stands(t, title, txn, reply):
@@ -187,7 +194,7 @@ async def _stands(t, title, txn, reply):
     amount = reply.amount
     if amount != txn.amount and (txn.kind != tx.SALE or not 0 < amount < txn.amount):
         raise Refused(t.tr("host_amount_differs") % money(amount))
-    there = _at_host(t, tx.APPROVED, txn.kind)
+    there = t.tr(steps.meaning(tx.APPROVED, txn.kind)[1])
     rows = page(t.tr("known_there"), there, t.tr("enter_steps"))
     await t.ui.pages(title, rows + ["RMB " + money(amount), t.tr("rrn_is"), "  " + reply.rrn])
     name = tx.KIND_NAMES[txn.kind]
@@ -218,10 +225,9 @@ def accept(t, txn, reply):
 async def _reverse(t, txn):
     """One more reversal now."""
     if await online.reverse(t, t.tr("reversing"), txn, 1):
-        text = "%s\n%s" % (t.tr("reversal_done"), _at_host(t, txn.state, txn.kind))
-        await t.ui.message(t.tr("reversing"), text)
+        await t.ui.message(t.tr("reversing"), "%s\n%s" % (t.tr("reversal_done"), _at_host(t, txn)))
     else:
-        raise Refused(t.tr("reversal_failed_now"))
+        raise Refused(t.tr("reversal_failed_now"), txn.code, txn, True, t.tr("reversal_failed_now"))
 
 
 async def try_due(t, txn):
