@@ -87,9 +87,16 @@ class Webhook:
 
 
 def sinks(file: Path | None, url: str | None, say: Callable[[str], None] = print) -> list[Sink]:
-    """Where the options ``--notices`` and ``--webhook`` lead. ``ValueError``: no such address."""
+    """Where the options ``--notices`` and ``--webhook`` lead. ``ValueError``: there is no such
+    address, or the file cannot be written to; the text says what to do."""
     found: list[Sink] = []
     if file is not None:
+        try:
+            file.open("a").close()
+        except OSError as error:
+            raise ValueError(
+                f"notices cannot go to {file}: {error.strerror}. Nothing was started; name a file "
+                + "in a folder that is there and may be written to.") from error
         found.append(FileSink(file))
     if url is not None:
         found.append(Webhook(url, say))

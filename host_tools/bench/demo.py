@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import io
 import shutil
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +25,10 @@ Text = tuple[str, str]  # Chinese, English
 Row = tuple[int, str, int, str, str]  # trace, kind, 分, state at the terminal, at the host
 SEED = 1
 INDEX = "index.html"
+
+
+class Stopped(Exception):
+    """The day was given up because the other one failed or somebody pressed Ctrl-C."""
 
 
 class NotEmpty(ValueError):
@@ -66,6 +72,7 @@ class Day:
         self.language = language
         self.progress = progress
         self.chapters: list[Chapter] = []
+        self.stopped = threading.Event()  # set from outside: give up soon
         self._shots = 0
         self._messages = 0
         self._slips = 0
@@ -119,6 +126,8 @@ class Day:
         self._books = books
 
     def _shot(self, zh: str, en: str) -> None:
+        if self.stopped.is_set():
+            raise Stopped
         self._shots += 1
         name = f"screen-{self._shots:02}.png"
         self.bench.screenshot(self.folder / name, scale=2, bezel=False)
@@ -351,11 +360,14 @@ class Day:
             bench.paper_png(self.folder / f"receipt-{number + 1:02}.png", receipt=number)
         for name, region in zip(IMAGES, (wiring.JOURNAL, wiring.VAULT), strict=True):
             (self.folder / name).write_bytes(bytes(bench.rig.flash[region].mem))
+        self._write("ledger.txt", bench.host.ledger().text())
+        self._write("trace.txt", "\n\n".join(entry.text() for entry in bench.trace()))
+
+    def write_journal(self) -> None:
+        """The journal in words. Not while another thread prints: it takes standard output over."""
         self._write("journal.txt", self._journal("dump"))
         self._write("journal.json", self._journal("dump", "--format", "json"))
         self._write("story.txt", self._journal("story", "--language", self.language))
-        self._write("ledger.txt", bench.host.ledger().text())
-        self._write("trace.txt", "\n\n".join(entry.text() for entry in bench.trace()))
 
     def _write(self, name: str, text: str) -> None:
         (self.folder / name).write_text(text.rstrip("\n") + "\n", encoding="utf-8")
@@ -371,24 +383,58 @@ class Day:
 
 
 def play(out: Path, progress: Callable[[str], None]) -> Path:
-    """Play the day in both languages into ``out``; the path of the page.
+    """Play the day in both languages into ``out``, both at once; the path of the page.
 
-    A demo that lies there is replaced. ``NotEmpty`` when it is anything else.
+    A demo that lies there is replaced, also one that was interrupted. ``NotEmpty`` when it is
+    anything else. ``progress`` is called by one thread at a time.
     """
     from host_tools.bench import demo_page
 
-    out.mkdir(parents=True, exist_ok=True)
-    if any(out.iterdir()):
-        index = out / INDEX
-        if not index.is_file() or demo_page.MARK not in index.read_text(encoding="utf-8"):
-            raise NotEmpty(
-                f"{out} holds something else than a demo. Nothing was changed; name a new or an "
-                + "empty folder with --out.")
-        shutil.rmtree(out)
-    days = []
-    for language in LANGUAGES:
-        progress({"zh": "一天的交易，中文", "en": "The same day in English"}[language])
-        days.append(Day(out / language, language, lambda text: progress(f"  {text}")).play())
     index = out / INDEX
-    index.write_text(demo_page.page(days), encoding="utf-8")
+    _make_room(out)
+    telling = threading.Lock()
+
+    def tell(text: str) -> None:
+        with telling:
+            progress(f"  {text}")
+
+    progress("一天的交易 / A day of trading")
+    days = [Day(out / language, language, tell) for language in LANGUAGES]
+    with ThreadPoolExecutor(len(days)) as threads:
+        try:
+            played = [one.result() for one in [threads.submit(day.play) for day in days]]
+        finally:
+            for day in days:
+                day.stopped.set()  # the other one must not go on when this one has failed
+    for day in days:
+        day.write_journal()
+    _write_whole(index, demo_page.page(played))
     return index
+
+
+def _make_room(out: Path) -> None:
+    # From the first moment the folder is known as a demo's, so that whatever an interruption
+    # leaves behind is replaced the next time.
+    from host_tools.bench import demo_page
+
+    index = out / INDEX
+    out.mkdir(parents=True, exist_ok=True)
+    if any(out.iterdir()) and not (
+        index.is_file() and demo_page.MARK in index.read_text(encoding="utf-8", errors="replace")
+    ):
+        raise NotEmpty(
+            f"{out} holds something else than a demo. Nothing was changed; name a new or an "
+            + "empty folder with --out.")
+    _write_whole(index, demo_page.unfinished())
+    for old in out.iterdir():
+        if old.is_dir() and not old.is_symlink():
+            shutil.rmtree(old)
+        elif old != index:
+            old.unlink()
+
+
+def _write_whole(path: Path, text: str) -> None:
+    # There is the old file or the new one, never a part of it.
+    draft = path.with_suffix(".part")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)

@@ -62,6 +62,14 @@ def page(days: list[Played]) -> str:
         + f"{bodies}</body></html>\n")
 
 
+def unfinished() -> str:
+    """The page while the day is being played, and for good when that is interrupted."""
+    return (
+        f'<!doctype html>\n<html lang="zh"><head><meta charset="utf-8">{MARK}<title>Mobi 末笔'
+        + "</title></head>\n<body><p>演示尚未完成，请重新运行 mobi demo。</p>"
+        + "<p>This demo is not finished. Run mobi demo again.</p></body></html>\n")
+
+
 def _word(day: Played, name: str) -> str:
     return escape(_WORDS[name][day.language == "en"])
 

@@ -78,6 +78,8 @@ class Panel:
 
     def __init__(self, address: int = 0x3C, seed: int = 0) -> None:
         self.address = address
+        self._read: list[int] | None = None  # the pixels that ``_text`` was read from
+        self._text: list[str] = []
         self._noise = random.Random(seed)
         self._plugged = True
         self._frozen = False
@@ -276,7 +278,13 @@ class Panel:
 
     def text(self) -> list[str]:
         """The four rows as text, blanks at their ends cut off; ``?`` for what is no character."""
-        return ["".join(cell[0] for cell in self.cells(row)).rstrip() for row in range(ROWS)]
+        pixels = self.pixels()
+        if pixels is not self._read:
+            # A wait looks thousands of times at a panel that does not change.
+            self._read = pixels
+            self._text = [
+                "".join(cell[0] for cell in self.cells(row)).rstrip() for row in range(ROWS)]
+        return list(self._text)
 
     def cells(self, row: int) -> tuple[Cell, ...]:
         """What a row shows from the left: (character, columns it takes, dark on light?)."""
@@ -294,30 +302,39 @@ class Panel:
 
     def image(self, scale: int = 4, bezel: bool = True) -> Image.Image:
         """The glass as a picture, ``scale`` dots a pixel; with ``bezel`` the module around it."""
-        glow = 0.35 + 0.65 * self.contrast / 255
-        light = tuple(int(value * glow) for value in (190, 228, 255))
-        halo = tuple(int(value * 0.6) for value in light)  # between neighbouring dots
-        margin = 6 * scale if bezel else 0
-        size = (WIDTH * scale + 2 * margin, HEIGHT * scale + 2 * margin)
-        picture = Image.new("RGB", size, (18, 22, 30))
-        draw = ImageDraw.Draw(picture)
-        if bezel:
-            draw.rectangle((0, 0, size[0] - 1, size[1] - 1), outline=(52, 58, 70), width=scale // 2)
-            inner = margin - 2 * scale
-            draw.rectangle(
-                (inner, inner, size[0] - inner - 1, size[1] - inner - 1), fill=(4, 6, 9)
-            )
-        else:
-            picture.paste((4, 6, 9), (0, 0, *size))
-        dot = scale - 1 if scale > 2 else scale
-        for y, row in enumerate(self.pixels()):
-            for x in range(WIDTH):
-                if row >> (WIDTH - 1 - x) & 1:
-                    left, top = margin + x * scale, margin + y * scale
-                    draw.rectangle((left, top, left + scale - 1, top + scale - 1), fill=halo)
-                    draw.rectangle((left, top, left + dot - 1, top + dot - 1), fill=light)
-        return picture
+        return self._picture(scale, bezel).convert("RGB")
 
     def png(self, path: str | Path, scale: int = 4, bezel: bool = True) -> None:
         """Write the picture of the glass as a PNG file."""
-        self.image(scale, bezel).quantize(8).save(path, "PNG", optimize=True)
+        self._picture(scale, bezel).save(path, "PNG")
+
+    def _picture(self, scale: int, bezel: bool) -> Image.Image:
+        # With a palette: module, its edge, glass, between neighbouring dots, dots.
+        glow = 0.35 + 0.65 * self.contrast / 255
+        light = tuple(int(value * glow) for value in (190, 228, 255))
+        halo = tuple(int(value * 0.6) for value in light)
+        colours = ((18, 22, 30), (52, 58, 70), (4, 6, 9), halo, light)
+        margin = 6 * scale if bezel else 0
+        size = (WIDTH * scale + 2 * margin, HEIGHT * scale + 2 * margin)
+        picture = Image.new("P", size, 0 if bezel else 2)
+        picture.putpalette([value for colour in colours for value in colour])
+        if bezel:
+            draw = ImageDraw.Draw(picture)
+            draw.rectangle((0, 0, size[0] - 1, size[1] - 1), outline=1, width=scale // 2)
+            inner = margin - 2 * scale
+            draw.rectangle((inner, inner, size[0] - inner - 1, size[1] - inner - 1), fill=2)
+        picture.paste(3, (margin, margin), self._dots(scale, scale))
+        picture.paste(4, (margin, margin), self._dots(scale, scale - 1 if scale > 2 else scale))
+        return picture
+
+    def _dots(self, scale: int, lit: int) -> Image.Image:
+        # A mask: of the ``scale`` by ``scale`` dots of each pixel the first ``lit`` by ``lit``.
+        small = b"".join(row.to_bytes(WIDTH // 8, "big") for row in self.pixels())
+        size = (WIDTH * scale, HEIGHT * scale)
+        dots = Image.frombytes("1", (WIDTH, HEIGHT), small).resize(size, Image.Resampling.NEAREST)
+        if lit < scale:
+            for x in range(lit, size[0], scale):
+                dots.paste(0, (x, 0, x + scale - lit, size[1]))
+            for y in range(lit, size[1], scale):
+                dots.paste(0, (0, y, size[0], y + scale - lit))
+        return dots

@@ -398,4 +398,4 @@ class Paper:
 
     def png(self, path: str | Path | IO[bytes], receipt: int | None = None) -> None:
         """Write the picture of the paper as PNG into a file, given by its name or open."""
-        self.image(receipt).quantize(32).save(path, "PNG", optimize=True)
+        self.image(receipt).save(path, "PNG")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -199,4 +200,5 @@ def _fleet(ports: list[int], seconds: float) -> dict[str, object]:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C is told by the program that started this
     print(json.dumps(_fleet(json.loads(sys.argv[1]), float(sys.argv[2]))))

@@ -79,9 +79,16 @@ def _bench(args: argparse.Namespace) -> int:
     if args.describe:
         print(describe(), end="")
         return 0
-    results: dict[str, float] = {}
-    if args.parts and args.out.exists():
-        results = json.loads(args.out.read_text(encoding="utf-8"))
+    try:
+        results = _begin(args.out, keep=bool(args.parts))
+    except OSError as error:
+        raise UserError(
+            f"cannot write to {args.out}: {error.strerror}. Nothing was measured; name a file "
+            + "with --out.") from error
+    except ValueError as error:
+        raise UserError(
+            f"{args.out} holds no numbers of an earlier run: {error}. Nothing was measured; name "
+            + "another file with --out.") from error
     missed: list[str] = []
     for part in args.parts or parts():
         module = load(part)
@@ -93,9 +100,23 @@ def _bench(args: argparse.Namespace) -> int:
         print("\n".join(report.table(module, measured)))
         print(f"  ({time.monotonic() - began:.0f} s)\n", flush=True)
         missed += report.missed(module, measured)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(results, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     for text in missed:
         print(f"goal missed: {text}")
     print(f"written to {args.out}", file=sys.stderr)
     return 0
+
+
+def _begin(out: Path, keep: bool) -> dict[str, float]:
+    # The numbers of earlier runs; whether the file can be written is known before the minutes of
+    # measuring, not after. It is not changed yet.
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with out.open("a+", encoding="utf-8") as file:
+        file.seek(0)
+        text = file.read()
+    if not keep or not text:
+        return {}
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError("not an object of name to number")
+    return found

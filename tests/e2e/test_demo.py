@@ -23,6 +23,15 @@ def out(tmp_path_factory):
     return out
 
 
+class Short(demo.Day):
+    """A day of one sale."""
+
+    def _trade(self):
+        self._begin()
+        self._sale()
+        return self.bench.journal()[-1].trace
+
+
 class Page(HTMLParser):
     def __init__(self, text):
         super().__init__()
@@ -112,13 +121,53 @@ def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path, capsys):
     assert (tmp_path / "letter.txt").exists()
 
 
-def test_a_demo_is_replaced_and_progress_is_told(out, monkeypatch, capsys):
-    class Short(demo.Day):
-        def _trade(self):
-            self._begin()
-            self._sale()
-            return self.bench.journal()[-1].trace
+def test_a_demo_that_was_interrupted_is_replaced(tmp_path, monkeypatch, capsys):
+    # Wherever Ctrl-C comes: at the first picture, at the last, while an old demo is cleared away.
+    class Interrupted(Short):
+        def _shot(self, zh, en):
+            super()._shot(zh, en)
+            if self._shots == 4:
+                raise KeyboardInterrupt
 
+    def no_more(*_):
+        raise KeyboardInterrupt
+
+    out = tmp_path / "demo"
+    monkeypatch.setattr(demo, "Day", Interrupted)
+    assert cli.main(["demo", "--out", str(out), "--quiet"]) == 130
+    assert list(out.rglob("screen-*.png"))
+    assert "not finished" in (out / demo.INDEX).read_text(encoding="utf-8")
+    monkeypatch.setattr(demo, "Day", Short)
+    with monkeypatch.context() as clearing:
+        clearing.setattr(demo.shutil, "rmtree", no_more)
+        assert cli.main(["demo", "--out", str(out), "--quiet"]) == 130
+    assert cli.main(["demo", "--out", str(out), "--quiet"]) == 0
+    assert "not finished" not in (out / demo.INDEX).read_text(encoding="utf-8")
+    assert capsys.readouterr().err.strip() == ""
+
+
+def test_when_one_language_fails_the_other_ends_soon(tmp_path, monkeypatch):
+    ended = []
+
+    class Failing(demo.Day):
+        def _sale(self):
+            if self.language == "zh":
+                raise ValueError("the day in Chinese")
+            super()._sale()
+
+        def play(self):
+            try:
+                return super().play()
+            finally:
+                ended.append(len(self.chapters))
+
+    monkeypatch.setattr(demo, "Day", Failing)
+    with pytest.raises(ValueError, match="the day in Chinese"):
+        demo.play(tmp_path / "demo", lambda text: None)
+    assert len(ended) == 2 and max(ended) < 6
+
+
+def test_a_demo_is_replaced_and_progress_is_told(out, monkeypatch, capsys):
     monkeypatch.setattr(demo, "Day", Short)
     (out.parent / "again").mkdir()
     again = out.parent / "again"

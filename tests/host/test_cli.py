@@ -4,14 +4,19 @@ What is wrong with one command in particular is tested with that command.
 """
 
 import importlib.metadata
+import os
 import re
 import shutil
+import signal
 import socket
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
-from host_tools import __version__
-from tests.programs import mobi
+from host_tools import __version__, cli
+from tests.programs import mobi, program
 
 COMMANDS = ("run", "demo", "sweep", "storm", "host", "gateway", "journal", "evidence", "flash",
             "bench", "doctor", "explain")
@@ -71,14 +76,66 @@ def test_an_unknown_option_is_told_in_the_words_of_its_command(capsys, command):
     ("run --line-pty --host-port x", "not allowed with"),
     ("demo --out {file}", "--out"),
     ("demo --out {file}/x", "--out"),
+    ("bench --out {file}/x", "Nothing was measured"),
+    ("bench --out {folder}", "Nothing was measured"),
+    ("bench journal --out {file}", "no numbers of an earlier run"),
+    ("run --notices {missing}/x", "Nothing was started"),
+    ("run --notices {folder}", "Nothing was started"),
+    ("host --listen 127.0.0.1:0 --notices {missing}/x", "Nothing was started"),
 ])
 def test_wrong_use_says_what_to_do(capsys, tmp_path, line, wanted):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         (tmp_path / "file").write_text("no flash image")
-        names = {"missing": tmp_path / "missing", "file": tmp_path / "file",
+        names = {"missing": tmp_path / "missing", "folder": tmp_path, "file": tmp_path / "file",
                  "port": taken.getsockname()[1]}
         code, _, err = mobi(capsys, *line.format(**names).split())
         assert code == 2 and wanted.format(**names) in err, err
+
+
+# -- told to end -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["demo --out {out}/demo", "run --no-page", "sweep void-last"])
+def test_a_program_that_is_told_to_end_leaves_nothing_behind(tmp_path, command):
+    # SIGTERM goes to it alone: what it has started it must end itself.
+    (tmp_path / "tmp").mkdir()
+    line = [sys.executable, "-m", "host_tools.cli", *command.format(out=tmp_path).split()]
+    with program(*line, env=dict(os.environ, TMPDIR=str(tmp_path / "tmp"))) as said:
+        deadline = time.monotonic() + 30
+        while not _children(said.process.pid):
+            assert time.monotonic() < deadline and said.process.poll() is None, said.lines
+        terminals = _children(said.process.pid)
+        said.process.send_signal(signal.SIGTERM)
+        assert said.process.wait(20) == 143
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert not any(_runs(pid) for pid in terminals)
+    assert not any("Traceback" in text for text in said.lines), said.lines
+
+
+def test_ctrl_c_while_the_command_line_is_being_put_together(monkeypatch, capsys):
+    # Importing every command takes a good part of the first second.
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "parser", interrupted)
+    assert mobi(capsys, "demo")[0] == 130
+
+
+def _children(pid):
+    # Of all its threads.
+    try:
+        return [
+            child for task in Path(f"/proc/{pid}/task").iterdir()
+            for child in (task / "children").read_text().split()]
+    except OSError:
+        return []
+
+
+def _runs(pid):
+    try:
+        return "micropython" in Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return False
 
 
 # -- doctor ----------------------------------------------------------------------------------------
