@@ -89,11 +89,28 @@ def test_the_names_of_the_picos_pins_are_those_of_the_wiring():
 DOCS = (ROOT / "docs" / "boards.md").read_text(encoding="utf-8")
 
 
+def contract():
+    """{what a board has: the line about it}, from boards/contract.py."""
+    tree = ast.parse((ROOT / "boards" / "contract.py").read_text(encoding="utf-8"))
+    (kind,) = [n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "Board"]
+    said = {}
+    for at, node in enumerate(kind.body):
+        if isinstance(node, ast.AnnAssign):
+            said[node.target.id] = kind.body[at + 1].value.value
+        elif isinstance(node, ast.FunctionDef):
+            args = ", ".join(arg.arg for arg in node.args.args[1:])
+            said[f"{node.name}({args})"] = ast.get_docstring(node)
+    return said
+
+
 def promised():
-    """Names in the table of what a board has."""
-    table = DOCS.split("| Attribute | What |")[1].split("\n\n")[0]
-    cells = [line.split("|")[1] for line in table.splitlines() if line.count("|") > 2]
-    return {name for cell in cells for name in re.findall(r"`(\w+)", cell)}
+    """Names of what a board has."""
+    return {name.partition("(")[0] for name in contract()}
+
+
+def test_the_documentation_has_the_table_of_the_contract():
+    rows = "".join(f"   | `{name}` | {line} |\n" for name, line in contract().items())
+    assert f"   | Attribute | What |\n   |---|---|\n{rows}\n" in DOCS, f"docs/boards.md:\n{rows}"
 
 
 @pytest.mark.parametrize("board", ["unix", "virtual", "rpi_pico", "esp32"])
