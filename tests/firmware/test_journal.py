@@ -555,3 +555,69 @@ def test_sizes_of_region():
         for i in (0, 40, 89):
             assert journal.at(i).amount == i + 1 and journal.find(i + 1).amount == i + 1
         assert journal.capacity > 15 * sectors
+
+
+def fill(journal):
+    """Sell until nothing fits any more; how many."""
+    count = 0
+    try:
+        while True:
+            complete(journal, amount=100 + count % 50)
+            journal.idle()
+            count += 1
+    except JournalFull:
+        return count
+
+
+def test_a_sector_that_was_given_up_is_no_damage():
+    # FLOOR records behind the newest head give up more than the head says.
+    for restarts in (9, 12, 16):
+        journal, nor = fresh()
+        fill(journal)
+        journal.settle(2, b"sums")
+        for _ in range(restarts):
+            journal, verdict = again(nor)
+            assert verdict.kind == CLEAN, verdict.text
+        while journal.idle():
+            pass
+        complete(journal)
+        for _ in range(2):
+            journal, verdict = again(nor)
+            assert verdict.kind == CLEAN, verdict.text
+            while journal.idle():
+                pass
+            assert not journal.damage
+
+
+def test_power_cuts_in_the_upload_of_a_full_journal_end_nowhere():
+    # Every start-up leaves a gap; they are reclaimed, so that what has begun can end.
+    journal, nor = fresh(unit=256)
+    count = fill(journal)
+    for n in range(40):
+        journal, verdict = again(nor, 256)
+        assert not verdict.read_only, "start-up %d: %s" % (n, verdict.text)
+        assert journal.count == count
+        journal.take_trace()
+        journal.settlement(2, b"%d" % n)
+    assert journal.settlement_stage == (2, b"39")
+    journal.settle(2, b"sums")
+    while journal.idle():
+        pass
+    complete(journal)
+    assert again(nor, 256)[1].kind == CLEAN
+    assert nor.erases < 120
+
+
+def test_what_is_blank_where_records_were_is_damage():
+    journal, nor = fresh()
+    for n in range(40):
+        complete(journal, amount=100 + n)
+    first = journal.chain[0] * 4096
+    for at in range(first + 256, first + 900, 23):
+        kept = bytes(nor.mem[at : at + 60])
+        nor.mem[at : at + 60] = b"\xff" * 60
+        journal, verdict = again(nor)
+        while journal.idle():
+            pass
+        assert journal.damage, at - first
+        nor.mem[at : at + 60] = kept

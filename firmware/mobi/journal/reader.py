@@ -16,9 +16,10 @@ from mobi.journal.layout import (
     RECORD,
     RESUME,
     RESUMED,
+    SMALL,
     Unsteady,
 )
-from mobi.journal.medium import PAGE, SECTOR, Medium
+from mobi.journal.medium import BLANK, PAGE, SECTOR, Medium
 from mobi.journal.records import get24
 
 
@@ -171,6 +172,17 @@ class Reader:
             return None
         return info if crc32(view[:end]) == struct.unpack_from("<I", info, end)[0] else None
 
+    def _head_holds(self, sector):
+        # Are both parts of a head whole?
+        info = self._read_head(sector)
+        if info is None:
+            return False
+        end = info[4] + info[5] - 4
+        if end > PAGE - 4:
+            return False
+        view = memoryview(info)
+        return crc32(view[info[4] : end]) == struct.unpack_from("<I", info, end)[0]
+
     def head_wear(self, sector):
         """Erases that the head of ``sector`` counts; None when it has no head."""
         if not self.medium.hold(sector, 0):
@@ -215,12 +227,15 @@ class Reader:
         page = medium.page
         base = sector << 4
         self.w_skip = 2
-        for start, stop, seed, resumed in self._segments(sector, end):
+        segments = self._segments(sector, end)
+        for start, stop, seed, resumed in segments:
             if stop <= begin:
                 continue
             self._w_sector = sector
             self._w_seed = seed
-            off = start if start > begin else begin
+            off = known = start if start > begin else begin
+            # While start-up looks for the end of the log, what is no record there is torn.
+            exact = sector != self.head or self._stretches is not None or stop != end
             stop -= FRAME
             while off <= stop:
                 if medium.held != base | off >> 8 and not medium.hold(sector, off >> 8):
@@ -228,8 +243,8 @@ class Reader:
                     return
                 i = off & 255
                 first = page[i]
-                if first == 0xFF:  # nothing more in this page
-                    off = (off | 255) + 1
+                if first == 0xFF and not (verify and self._hides(i, off, stop + FRAME)):
+                    off = (off | 255) + 1  # nothing more in this page
                     continue
                 if i == 255:
                     medium.hold(sector, (off >> 8) + 1)
@@ -243,10 +258,13 @@ class Reader:
                 if not whole:
                     if resumed and off == start:
                         raise Unsteady(off)
-                    off = self._resync(sector, off, stop + FRAME, seed, verify)
+                    off = known = self._resync(sector, off, stop + FRAME, seed, exact)
                     continue
+                if verify and off != known:
+                    self._check_blank(sector, known, off)
                 self._w_off = here = off
                 off += FRAME + size
+                known = off
                 if kind != RESUME:
                     self.w_kind = kind
                     self.w_len = size
@@ -265,8 +283,23 @@ class Reader:
                         self.w_skip = 10
                         yield here
                         self.w_skip = 2
+            stop += FRAME
+            if verify and exact and known != stop and stop < SECTOR:
+                self._check_blank(sector, known, stop)
 
-    def _resync(self, sector, off, stop, seed, verify):
+    def _check_blank(self, sector, known, off):
+        # Between two records only the rest of a page is blank, too short for a small one.
+        if off & 255 or off - known >= SMALL:
+            self._damaged(sector, known)
+
+    def _hides(self, i, off, stop):
+        # Is there something behind a blank byte of the page that is held, where nothing can be?
+        end = i + stop - off
+        if end > PAGE:
+            end = PAGE
+        return self.medium.view[i:end] != BLANK[i:end]
+
+    def _resync(self, sector, off, stop, seed, exact):
         # Behind something that is not a record: the next that is, or ``stop``.
         bad = off
         medium = self.medium
@@ -284,7 +317,7 @@ class Reader:
                     self._damaged(sector, bad)
                     return off
             off += 1
-        if not verify or sector != self.head:
+        if exact:
             self._damaged(sector, bad)
         return stop
 

@@ -238,20 +238,19 @@ class Ring(Reader):
     # -- the same sector once more -------------------------------------------------------------
 
     def _should_rewrite(self, needed):
-        # With a single spare sector left: is it better to write this one again without its gaps?
-        if self._dead() > 1 or self._oldest_is_closed():
+        # The last spare sector is not for going on in: with none beside the head nothing can ever
+        # be written again. As long as what counts of the head fits, it is written there once more,
+        # without its gaps, and the old head is the spare then.
+        if self._dead() > 1:
             return False
-        end = self.off
+        if self._oldest_is_closed() and self._nothing_to_carry(self.chain[0]):
+            return False  # entering a sector frees one
         try:
-            gain = self._superseded(self.head, end)[2]
+            live = self._superseded(self.head, self.off)[2]
         except Unsteady:
             return False
-        last = None
-        for start, stop, _, _ in self._segments(self.head, end):
-            if last is not None:
-                gain += start - last
-            last = stop
-        return gain >= 1024 + needed
+        # The head of the new sector: touches and kept transactions may be more than in the old one.
+        return A_FIXED + 4 * TOUCHES_IN_HEAD + 4 + self._saved_size() + live + needed <= SECTOR
 
     def _rewrite(self, flags):
         """Write the head sector again into a fresh one, without gaps and superseded records.
@@ -261,7 +260,7 @@ class Ring(Reader):
         old = self.head
         place = self.length - 1
         end = self.off
-        seen, superseded, _ = self._superseded(old, end)
+        seen, superseded, _, last = self._superseded(old, end)
         info = self._read_head(old)
         if info is None:
             raise Unsteady(0)
@@ -303,7 +302,7 @@ class Ring(Reader):
                 self._apply(kind, self.view[DATA : DATA + size], sector, new)
                 new += total
             if good and again != seen:
-                raise Unsteady(0)
+                raise Unsteady(last)
             if good:
                 self.rec[at:RECORD] = head
                 self._finish_head(at, new)

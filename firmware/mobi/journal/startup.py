@@ -172,6 +172,8 @@ class Startup(Ring):
         for s in range(self.sectors):
             self.ends[s] = 0
         self.damage = []
+        # Sectors that were not found where others point to: (the sector that does, sequence).
+        self._gaps = []
         self.repaired = 0
         self._ready = -1
         self._erasing = -1
@@ -272,7 +274,8 @@ class Startup(Ring):
             if age < want or self.ends[s]:
                 continue  # superseded: the sector after it was made without it
             if age > want:
-                self._damaged(newer, 0)  # a sector between them is missing
+                # A sector between them is missing.
+                self._gaps.append((newer, self.seq - want & _MASK))
             else:
                 resumed = RESUMED if flags[newer] & PREVIOUS_RESUMED else 0
                 self.ends[s] = previous_ends[newer] | resumed
@@ -282,7 +285,7 @@ class Startup(Ring):
             want = age + distances[s] if distances[s] else 0
             newer = s
         if want and want <= reach:
-            self._damaged(newer, 0)
+            self._gaps.append((newer, self.seq - want & _MASK))
         self.length = len(backwards)
         for i in range(self.length):
             self.chain[i] = backwards[self.length - 1 - i]
@@ -346,6 +349,7 @@ class Startup(Ring):
         return torn
 
     def _survey_again(self, flags, touches):
+        self._stretches = None
         touches.pop(self.head, None)
         info = bytearray(A_MAX)
         if self.medium.read(self.head, 0, memoryview(info)):
@@ -413,9 +417,7 @@ class Startup(Ring):
                             end = start + FRAME + self._length_at(s, start)
                 self._see_incarnations(s, stop)
         self._trim()
-        for s in self._unreadable:
-            if not self.is_bad(s):
-                self._damaged(s, 0)
+        self._name_damage()
         return last, end
 
     def _length_at(self, s, off):
@@ -441,6 +443,24 @@ class Startup(Ring):
             self.ends[s] = 0
             self.length -= 1
             self.chain[: self.length] = self.chain[1 : self.length + 1]
+
+    def _name_damage(self):
+        # Only now is it known how far back the log goes: FLOOR records may lie behind the newest
+        # head. What was read of a sector that was given up since, or is missing because it was, is
+        # no damage.
+        reach = behind(self.seq, self.floor)
+        counts = []
+        for place in self.damage:
+            seq = self._seqs[place[0]]
+            if seq is None or behind(self.seq, seq) <= reach:
+                counts.append(place)
+        self.damage = counts
+        for s, missing in self._gaps:
+            if behind(self.seq, missing) <= reach:
+                self._damaged(s, 0)
+        for s in self._unreadable:
+            if not self.is_bad(s):
+                self._damaged(s, 0)
 
     def _resume(self, last, end, dirty):
         """Write down which record is the last. False when it reads differently now."""
@@ -520,7 +540,7 @@ class Startup(Ring):
 
     def _go_on_elsewhere(self, kind, payload, start):
         # No room for RESUME here: a new sector begins with the copy of the last record.
-        if self._should_rewrite(FRAME + len(payload)):
+        if self._should_rewrite(FRAME):
             self._rewrite(0)
             return
         if not kind:

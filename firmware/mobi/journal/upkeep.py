@@ -78,34 +78,34 @@ class Upkeep(Lookup):
         return self._age(next_first) >= self.count
 
     def _superseded(self, sector, end):
-        # How many records a sector has, the places of those that later ones make superfluous, and
-        # how many bytes that would save.
+        # How many records a sector has, the places of those that later ones make superfluous, how
+        # many bytes the others take, and where the last record is.
         count = 0
         out = set()
-        gain = 0
+        live = 0
+        last = 0
         newest = {}
         for off in self._walk(sector, 0, end, True):
             count += 1
+            last = off
             kind = self.w_kind
+            if kind in (FLOOR, SEAL, RETIRE):
+                out.add(off)  # the new head says it
+                continue
+            size = FRAME + self.w_len
+            live += size
             if kind == TRACE or kind == STAGE:
                 name = kind
             elif kind == EVENT + ATTEMPT:
                 name = ATTEMPT << 24 | get24(self._loaded(), 0)
-            elif kind in (FLOOR, SEAL, RETIRE):
-                name = None  # the new head says it
             else:
-                continue
-            size = FRAME + self.w_len
-            if name is None:
-                out.add(off)
-                gain += size
                 continue
             if name in newest:
                 before, saved = newest[name]
                 out.add(before)
-                gain += saved
+                live -= saved
             newest[name] = (off, size)
-        return count, out, gain
+        return count, out, live, last
 
     def _nothing_to_carry(self, sector):
         if self._settled is not None and self._settled[0] == sector:
@@ -237,6 +237,8 @@ class Upkeep(Lookup):
             return False
         s = self.chain[place]
         begin = self._scrubbed & 0xFFF
+        if not begin and not self._head_holds(s):
+            self._damaged(s, 0)
         for off in self._walk(s, begin, self._sector_end(s), True):
             if off - begin >= PAGE:
                 self._scrubbed = place << 12 | off
