@@ -595,10 +595,10 @@ def test_power_cuts_in_the_upload_of_a_full_journal_end_nowhere():
     count = fill(journal)
     for n in range(40):
         journal, verdict = again(nor, 256)
-        assert not verdict.read_only, "start-up %d: %s" % (n, verdict.text)
+        assert not verdict.read_only, f"start-up {n}: {verdict.text}"
         assert journal.count == count
         journal.take_trace()
-        journal.settlement(2, b"%d" % n)
+        journal.settlement(2, str(n).encode())
     assert journal.settlement_stage == (2, b"39")
     journal.settle(2, b"sums")
     while journal.idle():
@@ -616,7 +616,7 @@ def test_what_is_blank_where_records_were_is_damage():
     for at in range(first + 256, first + 900, 23):
         kept = bytes(nor.mem[at : at + 60])
         nor.mem[at : at + 60] = b"\xff" * 60
-        journal, verdict = again(nor)
+        journal, _ = again(nor)
         while journal.idle():
             pass
         assert journal.damage, at - first

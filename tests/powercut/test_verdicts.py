@@ -1,4 +1,4 @@
-"""No start-up says damage without any, and none hides it: whole lives, and the same lives spoilt."""
+"""No start-up says damage without any, and none hides it: lives, and the same lives spoilt."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Whole lives, and what a start-up calls them: without damage none says damage, with it none hides it.
+"""Whole lives, and what start-ups say: without damage none says damage, with it none hides it.
 
-A life follows from its number alone: sales, voids, refunds and reversals, settlements, restarts with
-and without idle time between them, power cuts. Every start-up in it must call the journal clean or
-repaired, must go on finding nothing when it has read everything in idle time, and the decoder must
-agree. Then bytes of the journal are spoilt that no power cut spoils: what can be read afterwards is
-what could be read before, or the damage is named.
+A life follows from its number alone: sales, voids, refunds and reversals, settlements, restarts
+with and without idle time between them, power cuts. Every start-up in it must call the journal
+clean or repaired, must go on finding nothing when it has read everything in idle time, and the
+decoder must agree. Then bytes that count are spoilt as no power cut does it: what can be read
+afterwards is what could be read before, or the damage is named.
 
     python -m tests.powercut.verdicts --count 2000 --jobs 2
     python -m tests.powercut.verdicts --only 4711
@@ -244,7 +244,7 @@ def spoil(life: Life, number: int) -> tuple[bytes, str]:
         at = base + below(end)
         mem[at] ^= 1 << below(8)
         return bytes(mem), f"a bit at {sector}+{at - base}"
-    # Of the newest sector a spoilt head means that it was never entered, and nobody can know better.
+    # With its head spoilt the newest sector was never entered, and nobody can know better.
     first = head if newest else 0
     at = base + first + below(max(1, end - first))
     if how == 1:
@@ -258,15 +258,8 @@ def spoil(life: Life, number: int) -> tuple[bytes, str]:
         mem[at : at + size] = b"\xff" * size
     else:
         mem[at : at + size] = random.bytes(size)
-    return bytes(mem), f"{('zeros', 'blank', 'noise')[how - 2]}, {size} bytes from {sector}+{at - base}"
-
-
-def last_record(journal: Journal) -> int:
-    """Where the newest record begins: what is torn there reads like a power cut."""
-    at = 0
-    for off in journal._walk(journal.head, 0, journal.off, True):
-        at = off
-    return at
+    name = ("zeros", "blank", "noise")[how - 2]
+    return bytes(mem), f"{name}, {size} bytes from {sector}+{at - base}"
 
 
 def look_spoilt(life: Life, number: int, counts: Counts) -> None:
@@ -333,11 +326,8 @@ def main(argv: list[str] | None = None) -> int:
                 for name in ("lives", "starts", "cuts", "spoilt", "named", "wrong"):
                     setattr(total, name, getattr(total, name) + getattr(part, name))
     print("\n".join(total.wrong[:20]))
-    print(
-        f"{total.lives} lives with {total.starts} start-ups and {total.cuts} power cuts; "
-        f"{total.spoilt} times spoilt, {total.named} of them named at the start or in idle time; "
-        f"{len(total.wrong)} wrong"
-    )
+    print(f"{total.lives} lives with {total.starts} start-ups and {total.cuts} power cuts")
+    print(f"{total.spoilt} times spoilt, {total.named} named; {len(total.wrong)} wrong")
     return 1 if total.wrong else 0
 
 

@@ -85,14 +85,15 @@ class Startup(Ring):
         touches = {}
         blank = 0
         other = False
-        self._unreadable = []
+        # (sector, None): it cannot be read. (sector, sequence): the sector before it is missing.
+        self._missing = []
         page = self.medium.page
         for s in range(n):
             self.medium.held = -1
             if s == self._unsteady:
                 continue
             if not self.medium.read(s, 0, self.medium.view[:A_MAX]):
-                self._unreadable.append(s)
+                self._missing.append((s, None))
                 continue
             if not self._is_head() and not self._mend(s):
                 blank += page[:A_MAX] == BLANK[:A_MAX]
@@ -172,8 +173,6 @@ class Startup(Ring):
         for s in range(self.sectors):
             self.ends[s] = 0
         self.damage = []
-        # Sectors that were not found where others point to: (the sector that does, sequence).
-        self._gaps = []
         self.repaired = 0
         self._ready = -1
         self._erasing = -1
@@ -275,7 +274,7 @@ class Startup(Ring):
                 continue  # superseded: the sector after it was made without it
             if age > want:
                 # A sector between them is missing.
-                self._gaps.append((newer, self.seq - want & _MASK))
+                self._missing.append((newer, self.seq - want & _MASK))
             else:
                 resumed = RESUMED if flags[newer] & PREVIOUS_RESUMED else 0
                 self.ends[s] = previous_ends[newer] | resumed
@@ -285,7 +284,7 @@ class Startup(Ring):
             want = age + distances[s] if distances[s] else 0
             newer = s
         if want and want <= reach:
-            self._gaps.append((newer, self.seq - want & _MASK))
+            self._missing.append((newer, self.seq - want & _MASK))
         self.length = len(backwards)
         for i in range(self.length):
             self.chain[i] = backwards[self.length - 1 - i]
@@ -455,11 +454,8 @@ class Startup(Ring):
             if seq is None or behind(self.seq, seq) <= reach:
                 counts.append(place)
         self.damage = counts
-        for s, missing in self._gaps:
-            if behind(self.seq, missing) <= reach:
-                self._damaged(s, 0)
-        for s in self._unreadable:
-            if not self.is_bad(s):
+        for s, seq in self._missing:
+            if not self.is_bad(s) if seq is None else behind(self.seq, seq) <= reach:
                 self._damaged(s, 0)
 
     def _resume(self, last, end, dirty):
