@@ -14,6 +14,7 @@ from mobi.devices.ssd1306 import Ssd1306
 from mobi.flows import (
     admin,
     advice,
+    cards,
     check,
     guards,
     help,
@@ -460,7 +461,7 @@ class Terminal:
                 await self._do("sale_code", got[1])
             else:
                 self.beep()
-                self._note(codes.CARD_UNREADABLE, tx.SALE)
+                self._note(cards.misread(got), tx.SALE)
         elif got == "ENTER":
             await self._do(await menus.walk(self, self.tr("menu"), menus.MAIN))
         elif got == "FN":

@@ -3,6 +3,7 @@
 import pytest
 
 from host_tools.bench import stories
+from host_tools.bench.reader import luhn_digit
 from tests.e2e.kit import (
     CARD,
     CARDS,
@@ -361,3 +362,50 @@ def test_keys_pressed_while_the_terminal_waits_answer_nothing(b):
     assert snapshot(b)[0] and b.shows("仅部分批准")
     b.clock.advance(2)
     assert b.shows("仅部分批准")
+
+
+@pytest.mark.parametrize("language, why, then", [
+    ("zh", "卡号位数不符", "换卡或换方式付款"), ("en", "Wrong no. length", "Other card/way?")])
+@pytest.mark.parametrize("pan", ["622202123456", "62220212345678901284"])
+def test_a_card_whose_sale_could_not_be_reversed_is_refused_at_the_swipe(
+        make_bench, pan, language, why, then):
+    b = signed_on(make_bench(language=language))
+    before = snapshot(b)
+    b.swipe(pan)
+    assert b.shows(why) and b.shows(then), b.screen()
+    b.to_idle()
+    b.press("1")
+    b.swipe(pan)
+    assert b.shows(why) and b.shows(then), b.screen()
+    b.swipe(CARD)  # another card is taken at once
+    assert b.shows("622202****0128")
+    b.press("CANCEL")
+    b.to_idle()
+    assert snapshot(b) == before
+
+
+@pytest.mark.parametrize("pan", ["6222021234561", "6222021234567890128"])
+@pytest.mark.parametrize("keyed", [False, True])
+def test_the_shortest_and_the_longest_number_can_be_reversed(b, pan, keyed):
+    digits = luhn_digit(pan[:-1])
+    pan = pan[:-1] + digits
+    b.line.drop_next("reply")
+    if keyed:
+        b.press("1")
+        enter(b, pan)
+        enter(b, "3012")
+    else:
+        b.swipe(pan)
+    b.press("ENTER")
+    enter(b, "5000")
+    enter(b, PIN)
+    b.wait_until(lambda: states(b) == [("sale", "reversal_due")], 120, "a reversal")
+    b.clock.advance(400)
+    assert states(b) == [("sale", "reversed")]
+    ended_well(b)
+
+
+def test_twelve_digits_cannot_be_keyed(b):
+    b.press("1")
+    enter(b, "622202123456")
+    assert b.shows("622202123456") and not b.shows("有效期")

@@ -517,3 +517,30 @@ def test_parameters_are_read_by_their_tags():
             assert (error.field, error.reason) == (62, reason), wrong
             continue
         raise AssertionError(wrong)
+
+
+def test_what_cannot_be_followed_up_is_found_before_it_is_begun():
+    composer = Composer(Setup(), Keys())
+    for kind in (tx.SALE, tx.VOID, tx.REFUND, tx.BALANCE):
+        txn = sample(kind)
+        txn.reason = ""
+        composer.rehearse(txn)
+        assert txn.reason == ""
+        for pan in ("", "622202123456", "6" * 20):
+            txn = sample(kind)
+            txn.pan = pan
+            txn.track2 = pan
+            try:
+                composer.rehearse(txn)
+            except BadMessage as error:
+                assert error.field == 2
+            else:
+                raise AssertionError((kind, pan))
+    txn = sample(tx.REFUND)
+    txn.original_date = ""
+    try:
+        composer.rehearse(txn)
+    except BadMessage as error:
+        assert error.field == 61
+    else:
+        raise AssertionError("a refund without a date could not be uploaded")

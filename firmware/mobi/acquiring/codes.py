@@ -73,6 +73,7 @@ UNKNOWN = const(28)
 LATER_ONLY = const(29)
 ISSUER_ONLY = const(30)
 SWIPE_ONLY = const(31)
+NOT_TAKEN = const(32)
 
 # What the operator does next, zh and en, one row each; what the customer of a sale is told, zh and
 # en, two rows each; the advice for what is no sale; the advice where no transaction is meant.
@@ -144,6 +145,8 @@ ADVICE = (
      "请拨卡背面电话问发卡行", "Please call your bank", ISSUER_ONLY, ISSUER_ONLY),
     ("请重刷原卡", "Swipe again",
      "读卡有误，请再刷一次", "Card misread, once more", SWIPE_ONLY, SWIPE_ONLY),
+    ("换卡或换方式付款", "Other card/way?",
+     "请换一张卡或换方式付款", "Please pay some other way", SWIPE_ONLY, SWIPE_ONLY),
 )
 
 # Code, class, short zh, short en, cause group, safe to retry, advice.
@@ -219,6 +222,7 @@ TABLE = (
     ("LB", "B", "读卡失败", "Card unreadable", G_CARD, YES, REREAD),
     ("LC", "B", "操作超时", "Nobody answered", G_USER, YES, AGAIN),
     ("LD", "D", "存储满,请结算", "Journal is full", G_DEVICE, NO, SETTLE),
+    ("LE", "C", "卡号位数不符", "Wrong no. length", G_CARD, NO, NOT_TAKEN),
 )
 _NOT_LISTED = ("", "C", "交易失败", "Not approved", G_NETWORK, NO, UNKNOWN)
 
@@ -237,6 +241,7 @@ NO_PAPER = "LA"
 CARD_UNREADABLE = "LB"
 PROMPT_TIMEOUT = "LC"
 JOURNAL_FULL = "LD"
+CARD_NOT_TAKEN = "LE"
 
 _DOUBTFUL = ("A2", "A4", "A5", "A6")
 # The reasons of link.LinkError.

@@ -36,6 +36,9 @@ _CURRENCY = "156"
 _LONGEST_PIN = "12"
 _DETAILS = const(8)  # of a batch upload message
 _CODE_DIGITS = const(18)
+# Digits of a card number. Of a shorter one the journal would keep nothing for the reversal.
+_PAN_MIN = const(13)
+_PAN_MAX = const(19)
 
 # Flags.
 _MAC = const(1)  # request and approving reply carry field 64
@@ -45,6 +48,9 @@ _NO_CODE = const(8)  # the reply has no field 39
 _REVERSAL = const(16)
 _FULL_60 = const(32)  # field 60 goes on to 60.7
 _SURE = const(64)  # with _MAC: what the reply says is acted on, so its refusals carry one, too
+
+# What may have to be sent about a transaction later on.
+_FOLLOWS = ((tx.SALE, "sale_reversal"), (tx.VOID, "void_reversal"), (tx.REFUND, "batch_refund"))
 
 # Answers to a status query that close a case or have it accepted.
 _ANSWERS = ("00", "22", "25")
@@ -176,6 +182,18 @@ class Composer:
             return packer.end(self._mac)
         return packer.end()
 
+    def rehearse(self, txn):
+        """Build the request of ``txn`` and what may have to follow it, to see whether they can be
+        built; ``BadMessage`` when not. To be asked before the request is begun: whatever is
+        accepted can be reversed, or uploaded."""
+        reason = txn.reason
+        txn.reason = tx.NO_REPLY
+        for kind, name in _FOLLOWS:
+            if kind == txn.kind:
+                self.build(name, txn)
+        txn.reason = reason
+        self.build(tx.KIND_NAMES[txn.kind], txn)
+
     def _mac(self, data):
         return security.mac_cup(self.keys.mak, data)
 
@@ -184,6 +202,8 @@ class Composer:
         if field == 2:
             if not txn.pan and not txn.by_code:
                 raise BadMessage(2, MISSING)
+            if txn.pan and not _PAN_MIN <= len(txn.pan) <= _PAN_MAX:
+                raise BadMessage(2, LENGTH)
             return txn.pan
         if field == 3:
             return row[2]

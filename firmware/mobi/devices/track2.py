@@ -1,12 +1,17 @@
 """Track 2 of a magnetic stripe: its parts, the check digit of a card number, the LRC.
 
-ISO/IEC 7813: PAN of 12 to 19 digits, ``=``, expiry YYMM, service code, discretionary digits; at
-most 37 characters between the sentinels ``;`` and ``?``. ISO/IEC 7811-2: characters are 0x30 plus
+ISO/IEC 7813: PAN of up to 19 digits, ``=``, expiry YYMM, service code, discretionary digits; at
+most 37 characters between the sentinels ``;`` and ``?``. Cards are taken with 13 digits or more:
+of a shorter number the journal keeps nothing, so its sale could never be reversed. ISO/IEC 7811-2: characters are 0x30 plus
 four bits; the LRC is the exclusive or of the bits of all characters, sentinels included.
 """
 
 from micropython import const
 
+PAN_MIN = const(13)
+PAN_MAX = const(19)
+# What BadTrack says when the stripe was read well, but the number is not one that is taken.
+NOT_TAKEN = "card number"
 _MOST = const(37)
 
 
@@ -21,8 +26,8 @@ def parse(track):
         raise BadTrack("length")
     if not (pan + rest).isdigit():
         raise BadTrack("characters")
-    if not 12 <= len(pan) <= 19:
-        raise BadTrack("card number")
+    if not PAN_MIN <= len(pan) <= PAN_MAX:
+        raise BadTrack(NOT_TAKEN)
     if len(rest) < 7 or not "01" <= rest[2:4] <= "12":
         raise BadTrack("expiry")
     return pan, rest[:4], rest[4:7]

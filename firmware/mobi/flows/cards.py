@@ -11,8 +11,6 @@ from mobi.devices import track2
 from mobi.flows import advice
 from mobi.ui.text import PAGE, money, wrap
 
-_PAN_MIN = const(13)
-_PAN_MAX = const(19)
 _SHORTEST_PIN = const(4)
 _LONGEST_PIN = const(12)
 CODE_DIGITS = const(18)
@@ -94,7 +92,7 @@ async def _read(t, title, txn, scan):
                 return "", got[1]
             # The next swipe is taken while this is on the screen.
             t.ui.beep()
-            rows = _misread(t, got[0], txn)
+            rows = _misread(t, got, txn)
         elif got == "CANCEL":
             raise t.Leave()
         elif manual and len(got) == 1:
@@ -104,16 +102,21 @@ async def _read(t, title, txn, scan):
             t.ui.beep()
 
 
-def _misread(t, what, txn=None):
-    if what == "scan":
+def _misread(t, got, txn=None):
+    if got[0] == "scan":
         return wrap(t.tr("code_unreadable"))
-    return advice.rows(t, codes.CARD_UNREADABLE, txn)[:PAGE]
+    return advice.rows(t, misread(got), txn)[:PAGE]
 
 
-async def scan(t, title, misread=False):
-    """A payment code from the scanner, or keyed; its 18 digits. ``misread``: a first try failed."""
+def misread(got):
+    """The code for a swipe that gave no card. ``got``: ("unreadable", why)."""
+    return codes.CARD_NOT_TAKEN if got[1] == track2.NOT_TAKEN else codes.CARD_UNREADABLE
+
+
+async def scan(t, title, again=False):
+    """A payment code from the scanner, or keyed; its 18 digits. ``again``: a first try failed."""
     text = ""
-    rows = _misread(t, "scan") if misread else (t.tr("scan_code"), t.tr("or_key_code"))
+    rows = _misread(t, ("scan",)) if again else (t.tr("scan_code"), t.tr("or_key_code"))
     while True:
         t.screen.show(title, rows)
         t.screen.right(3, text[-16:])
@@ -122,7 +125,7 @@ async def scan(t, title, misread=False):
             if got[0] == "scan" and is_payment_code(got[1]):
                 return got[1]
             t.ui.beep()
-            rows = _misread(t, "scan")
+            rows = _misread(t, ("scan",))
         elif got == "CANCEL":
             raise t.Leave()
         elif len(got) == 1 and len(text) < CODE_DIGITS:
@@ -138,7 +141,8 @@ async def scan(t, title, misread=False):
 
 
 async def _key_in(t, title, txn, first):
-    pan = await t.ui.digits(title, t.tr("card_number"), _PAN_MAX, _PAN_MIN, start=first)
+    pan = await t.ui.digits(title, t.tr("card_number"), track2.PAN_MAX, track2.PAN_MIN,
+                            start=first)
     if not track2.luhn(pan):
         await t.ui.message(title, t.tr("card_number_wrong"), beep=True)
         return False

@@ -97,6 +97,7 @@ async def financial(t, title, txn):
     await reach(t, title, txn)
     txn.operator = t.session.operator
     txn.time = t.now()
+    _rehearse(t, txn)
     try:
         t.journal.begin(txn)  # rule 1: trace and intent are durable before the first byte leaves
     except JournalFull:
@@ -121,6 +122,17 @@ async def financial(t, title, txn):
         # rule 2: the outcome is durable before it is shown, printed or acknowledged
         t.journal.mark(txn, tx.APPROVE if codes.is_approved(txn.code, txn.kind) else tx.DECLINE)
     return txn.state == tx.APPROVED
+
+
+def _rehearse(t, txn):
+    # Whatever is begun can be taken back: what could not be is refused before anything is written.
+    txn.trace = t.journal.next_trace
+    txn.batch = t.journal.batch
+    try:
+        t.composer.rehearse(txn)
+    except BadMessage as error:
+        t.fault("compose", error)
+        raise Refused("%s\n%s" % (t.tr("cannot_be_sent"), codes.fault_text(error)))
 
 
 def without_answer(t, txn, reason, code):

@@ -53,7 +53,7 @@ async def by_code(t, code=""):
     if not t.settings.get("payment_codes"):
         raise online.Refused(t.tr("not_allowed_here"))
     if not cards.is_payment_code(code):
-        code = await cards.scan(t, t.tr("sale"), misread=code != "")
+        code = await cards.scan(t, t.tr("sale"), again=code != "")
     await run(t, code=code)
 
 

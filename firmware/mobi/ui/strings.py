@@ -42,6 +42,8 @@ TABLE = (
     ("cable_advice", "曾断开过,请检查接线", "It was lost before: check its cable"),
     ("cancel_later", "取消=稍后补打", "CANCEL=later"),
     ("cancel_logs_out", "取消=换操作员", "CANCEL=log out"),
+    ("cannot_be_sent", "资料不全,未发送\n请换卡或联系客服",
+     "Data are missing, nothing sent. Other card, or call service"),
     ("card", "卡号", "Card"),
     ("card_differs", "卡号不匹配\n未发送,请用原卡", "Not the card of the sale. Nothing sent"),
     ("card_last_four", "卡号后四位", "Card, last four"),
