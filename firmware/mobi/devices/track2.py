@@ -2,8 +2,9 @@
 
 ISO/IEC 7813: PAN of up to 19 digits, ``=``, expiry YYMM, service code, discretionary digits; at
 most 37 characters between the sentinels ``;`` and ``?``. Cards are taken with 13 digits or more:
-of a shorter number the journal keeps nothing, so its sale could never be reversed. ISO/IEC 7811-2: characters are 0x30 plus
-four bits; the LRC is the exclusive or of the bits of all characters, sentinels included.
+of a shorter number the journal keeps nothing, so its sale could never be reversed.
+ISO/IEC 7811-2: characters are 0x30 plus four bits; the LRC is the exclusive or of the bits of all
+characters, sentinels included.
 """
 
 from micropython import const
