@@ -7,8 +7,10 @@ import pytest
 from host_tools.bench import stories, wiring
 from tests.e2e import desk
 from tests.e2e.desk import key_in, log_in
+from tests.e2e.kit import CARDS, word
 
 CARD = stories.CARD
+RICH = CARDS["rich"]
 MASKED = "622202*********0128"
 
 
@@ -352,3 +354,60 @@ def test_nobody_mends_the_printer(b):
     b.clock.advance(62)
     b.wait_for("请刷卡")
     assert b.journal()[-1].state == "approved"
+
+
+# -- large amounts ---------------------------------------------------------------------------------
+
+LARGEST = 999_999_999
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_largest_refund_is_whole_on_paper_and_panel(make_bench, language):
+    b = make_bench(language=language, settings={"refund_limit": LARGEST, "fee_bp": 1000})
+    b.power_on()
+    b.sign_on()
+    sale = stories.sale(b, LARGEST, pan=RICH)
+    refund = stories.refund(b, sale.rrn, f"{b.clock.now:%m%d}", LARGEST, pan=RICH)
+    for slip in b.receipts()[-2:]:
+        clean(slip)
+        assert "RMB -9,999,999.99\n" in slip
+    for slip in b.receipts()[:2]:
+        assert "RMB 9,999,999.99\n" in slip
+    b.choose(word(b, "print_detail"))
+    b.to_idle()
+    clean(b.receipts()[-1])
+    kind = word(b, "slip_refund")
+    assert re.search(rf"{refund.trace:06d} {kind} +9,?999,?999\.99", b.receipts()[-1])
+    # The same card and amount again: the whole amount is asked about.
+    b.swipe(RICH)
+    b.press("ENTER")
+    key_in(b, str(LARGEST - 1))
+    b.press("CANCEL")
+    b.to_idle()
+    b.choose(word(b, "by_voucher"))
+    key_in(b, str(refund.trace))
+    assert "9,999,999.99" in desk.everything(b)
+    ledger = b.host.ledger().transactions
+    assert [t.amount for t in ledger] == [LARGEST, LARGEST]
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_batch_above_100_million_keeps_counts_and_digits(make_bench, language):
+    b = make_bench(language=language, settings={"repeat_minutes": 0, "copies": 1})
+    b.power_on()
+    b.sign_on()
+    for _ in range(10):
+        stories.sale(b, LARGEST, pan=RICH)
+    stories.sale(b, 999_999)
+    stories.sale(b, 1, pan=RICH)
+    total = "100,009,999.90"
+    b.choose(word(b, "totals"))
+    assert total in desk.everything(b)
+    b.to_idle()
+    stories.settle(b)
+    slip = b.receipts()[-1]
+    clean(slip)
+    for name in ("slip_sale", "debit"):
+        assert re.search(rf"^{word(b, name)} +12\n +{total}$", slip, re.M), slip
+    assert re.search(rf"{word(b, 'net')} +{total}", slip)
+    assert b.host.ledger().balance("merchant") == 10_000_999_990

@@ -1,6 +1,6 @@
 """Columns, wrapping and money as the panel and the paper show them."""
 
-from mobi.ui.text import PAGE, cut, money, pad, page, spread, width, wrap
+from mobi.ui.text import PAGE, cut, money, pad, page, priced, spread, width, wrap
 
 
 def test_chinese_characters_take_two_columns():
@@ -59,3 +59,29 @@ def test_wrap_loses_no_character():
 def test_money():
     assert money(0) == "0.00" and money(5) == "0.05" and money(123456) == "1,234.56"
     assert money(100000000) == "1,000,000.00" and money(-150) == "-1.50"
+
+
+AMOUNTS = (0, 1, 99999, 100000, 999999999, -999999999, 10000000000, -10000000000,
+           999999999999, -999999999999, 1999999998000, -1999999998000)
+
+
+def test_money_gives_up_its_commas_and_never_a_digit():
+    assert money(999999999, 12) == "9,999,999.99" and money(999999999, 11) == "9999999.99"
+    for fen in AMOUNTS:
+        for columns in range(1, 20):
+            text = money(fen, columns)
+            assert text.replace(",", "") == money(fen).replace(",", "")
+            assert len(text) <= columns or "," not in text
+
+
+def test_an_amount_and_its_label_are_both_whole():
+    assert priced("净额", 123456) == ["净额    1,234.56"]
+    for label in ("净额", "Net", "000001", "退手续费约", "Asked for", "撤销"):
+        for columns in (16, 32):
+            for fen in AMOUNTS:
+                rows = priced(label, fen, columns)
+                assert all(width(row) <= columns for row in rows), rows
+                assert rows[0].startswith(label)
+                rest = "".join(rows)[len(label):].strip().replace(",", "")
+                assert rest == money(fen).replace(",", "")
+    assert priced("000001", 999999999) == ["000001", "    9,999,999.99"]

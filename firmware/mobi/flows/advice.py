@@ -11,6 +11,7 @@ from mobi.ui.text import COLUMNS, PAGE, money, page, spread, width
 AGAIN = const(1)
 CARD = const(2)
 CODE = const(3)
+_REST_COLUMNS = const(10)  # of a title, beside its word and the mark that there is more
 
 
 def rows(t, code, txn=None, message=False, fault=""):
@@ -66,7 +67,7 @@ async def other_way(t, txn, amount, again):
     if t.settings.get("payment_codes"):
         ways.append((CODE, "way_code_again" if txn.by_code else "way_code"))
     labels = [t.tr(name) for _, name in ways] + [t.tr("way_none")]
-    at = await t.ui.choose(t.tr("pay_rest") % money(amount), labels)
+    at = await t.ui.choose(t.tr("pay_rest") % money(amount, _REST_COLUMNS), labels)
     if at == len(ways):
         raise t.Leave()
     return ways[at][0]

@@ -5,7 +5,7 @@ parameter (1/10000 of the amount, 0: not known); what counts in the end is the a
 """
 
 from mobi import transactions as tx
-from mobi.ui.text import money, spread
+from mobi.ui.text import priced, wrap
 
 
 def fee(t, amount):
@@ -29,8 +29,8 @@ def _rows(t, txn, columns):
     if amount is None or txn.kind not in (tx.SALE, tx.VOID, tx.REFUND):
         return []
     if txn.kind == tx.SALE:
-        return [spread(t.tr("fee_is"), money(amount), columns)]
+        return priced(t.tr("fee_is"), amount, columns)
     if txn.kind == tx.VOID or t.settings.get("fee_returned"):
         # A void is not cleared at all, so its sale costs nothing either.
-        return [spread(t.tr("fee_back"), money(amount), columns)]
-    return [t.tr("fee_kept")]
+        return priced(t.tr("fee_back"), amount, columns)
+    return wrap(t.tr("fee_kept"), columns)

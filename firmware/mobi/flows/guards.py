@@ -5,7 +5,7 @@ from micropython import const
 from mobi import dates, settings
 from mobi import transactions as tx
 from mobi.flows.online import Refused, blocking, no_room
-from mobi.ui.text import money
+from mobi.ui.text import money, priced
 
 _SWITCHES = {
     "sale": settings.ALLOW_SALE,
@@ -135,8 +135,8 @@ async def ask_if_repeated(t, title, txn):
         return
     t.ui.beep()
     clock = dates.text(earlier.time)[11:]
-    rows = (t.tr("same_again") % clock, "%06d %s" % (earlier.trace, money(earlier.value)),
-            t.tr("enter_continues"))
+    rows = [t.tr("same_again") % clock] + priced("%06d" % earlier.trace, earlier.value)
+    rows.append(t.tr("enter_continues"))
     if not await t.ui.confirm(title, rows):
         raise t.Leave()
 

@@ -4,7 +4,7 @@ from mobi import transactions as tx
 from mobi.access import NOBODY
 from mobi.flows import cards, fees, sale
 from mobi.flows.online import Refused
-from mobi.ui.text import money, spread
+from mobi.ui.text import COLUMNS, money, priced, spread
 
 
 async def browse(t):
@@ -63,9 +63,8 @@ def totals_rows(t, sums):
         ("credit", sums.credit_count, sums.credit_amount),
     ):
         rows.append(spread(t.tr(name), t.tr("count_of") % count))
-        rows.append(spread("", money(amount)))
-    rows.append(spread(t.tr("net"), money(sums.debit_amount - sums.credit_amount)))
-    return rows
+        rows.append(spread("", money(amount, COLUMNS)))
+    return rows + priced(t.tr("net"), sums.debit_amount - sums.credit_amount)
 
 
 def summary(t, txn):
@@ -94,7 +93,7 @@ async def details(t, txn, more=False):
     if txn.supervisor != NOBODY:
         rows.append(spread(t.tr("supervisor_is"), "%02d" % txn.supervisor))
     if txn.value != txn.amount:
-        rows.append(spread(t.tr("asked_for"), money(txn.amount)))
+        rows += priced(t.tr("asked_for"), txn.amount)
     if txn.code:
         rows.append(spread(t.tr("code_is"), txn.code))
     if txn.rrn:

@@ -6,9 +6,10 @@ from mobi import dates
 from mobi import transactions as tx
 from mobi.acquiring import codes
 from mobi.flows import advice, cards, guards, limits, online, steps
-from mobi.ui.text import money
+from mobi.ui.text import COLUMNS, money, priced
 
 _PIN_TRIES = const(3)
+_PART_COLUMNS = const(11)  # beside the word for what was paid and what is left
 
 
 async def run(t, swiped=None, code="", amount=0):
@@ -71,7 +72,7 @@ async def balance(t):
     txn = await with_pin(t, title, txn)
     cards.forget(txn)
     if txn.state == tx.APPROVED:
-        known = money(txn.balance) if txn.balance is not None else t.tr("not_told")
+        known = money(txn.balance, COLUMNS) if txn.balance is not None else t.tr("not_told")
         await t.ui.message(title, "%s\nRMB %s" % (t.tr("available_balance"), known), seconds=10)
 
 
@@ -145,7 +146,8 @@ async def _accept_part(t, txn):
     # The host has taken less than was asked for. Nobody who does not answer has accepted it.
     t.ui.beep()
     rows = (
-        t.tr("part_paid") % money(txn.value), t.tr("part_left") % money(txn.amount - txn.value),
+        t.tr("part_paid") % money(txn.value, _PART_COLUMNS),
+        t.tr("part_left") % money(txn.amount - txn.value, _PART_COLUMNS),
         t.tr("part_choice"),
     )
     try:
@@ -162,7 +164,7 @@ async def offer_slip(t):
     if txn is None or txn.state != tx.APPROVED or txn.printed & copies == copies:
         return
     title = t.tr(tx.KIND_NAMES[txn.kind])
-    rows = (t.tr("no_slip_yet"), "%06d %s" % (txn.trace, money(txn.value)), t.tr("enter_prints"))
+    rows = [t.tr("no_slip_yet")] + priced("%06d" % txn.trace, txn.value) + [t.tr("enter_prints")]
     if txn.value != txn.amount and not txn.printed:
         await approved(t, title, txn)
     elif await t.ui.confirm(title, rows):

@@ -11,9 +11,11 @@ from mobi.acquiring import codes
 from mobi.devices.printer import BIG, BOLD, CENTRE, CUT, FEED, NORMAL, RULE, TALL
 from mobi.flows import cases, fees, history, reasons, sale
 from mobi.ui import font
-from mobi.ui.text import money, spread, wrap
+from mobi.ui.text import money, priced, spread, width, wrap
 
 _COLUMNS = 32
+_WIDE_COLUMNS = 16
+_COUNT_COLUMNS = 18  # of a line of totals: its name and count
 COPIES = ("copy_merchant", "copy_cardholder", "copy_bank")
 _CARDHOLDER = 1
 # How the card number came in, as letter behind it: S stripe, M manual, Q code, else N.
@@ -27,6 +29,18 @@ def pair(left, right, style=NORMAL):
     return (style, spread(left, right, _COLUMNS))
 
 
+def ends(left, right, style=NORMAL):
+    """The same where one of them may be too long: then in two lines, both whole."""
+    if width(left) + 1 + width(right) <= _COLUMNS:
+        return [pair(left, right, style)]
+    return [(style, left), pair("", right, style)]
+
+
+def big(words):
+    """A line in large letters in the middle; where they are too wide for the paper, only tall."""
+    return ((BIG if width(words) <= _WIDE_COLUMNS else TALL | BOLD) | CENTRE, words)
+
+
 def text(words, style=NORMAL):
     """``words`` in as many lines as they need."""
     return [(style, row) for row in wrap(words, _COLUMNS)]
@@ -38,7 +52,7 @@ def head(t, title, subtitle):
     if t.settings.get("test_mode"):
         lines.append((BOLD | CENTRE, t.tr("slip_test")))
     lines += [
-        (BIG | CENTRE, title),
+        big(title),
         (CENTRE, subtitle),
         (RULE, ""),
         (NORMAL, font.gbk(t.tr("merchant_name")) + b" " + t.settings.get("merchant_name")),
@@ -74,11 +88,11 @@ def sales_slip(t, txn, copy, duplicate=False):
     lines.append(pair(t.tr("rrn_is"), txn.rrn))
     lines.append((NORMAL, t.tr("amount")))
     sign = "-" if tx.counts_as_credit(txn.kind) else ""
-    lines.append((BIG | CENTRE, "RMB %s%s" % (sign, money(txn.value))))
+    lines.append(big("RMB %s%s" % (sign, money(txn.value))))
     lines.append((RULE, ""))
     lines += _remarks(t, txn, copy, duplicate)
     if txn.state == tx.VOIDED:
-        lines.append((BIG | CENTRE, t.tr("state_voided")))
+        lines.append(big(t.tr("state_voided")))
     if duplicate:
         lines.append((BOLD | CENTRE, t.tr("duplicate")))
     if copy != _CARDHOLDER and not txn.by_code:
@@ -93,7 +107,7 @@ def _card(t, txn):
     lines = []
     issuer, acquirer = _ascii(txn.institutions[:11]), _ascii(txn.institutions[11:22])
     if issuer:
-        lines.append(pair(t.tr("issuer"), banks.name(issuer, t.language)))
+        lines += ends(t.tr("issuer"), banks.name(issuer, t.language))
     organisation = _ascii(txn.host_text[:3])
     if organisation and organisation != "CUP":
         lines.append(pair(t.tr("organisation"), organisation))
@@ -107,7 +121,7 @@ def _card(t, txn):
     elif txn.by_code:
         lines.append((TALL | BOLD, t.tr("way_code")))
     if acquirer:
-        lines.append(pair(t.tr("acquirer"), banks.name(acquirer, t.language)))
+        lines += ends(t.tr("acquirer"), banks.name(acquirer, t.language))
     kind = t.tr("slip_" + tx.KIND_NAMES[txn.kind])
     lines.append(pair(t.tr("kind_is"), kind, TALL | BOLD))
     return lines
@@ -142,7 +156,7 @@ def _remarks(t, txn, copy, duplicate):
             # Reasons are asked for after the first print.
             reason = reasons.given(t, txn)
             if reason:
-                lines.append(pair(t.tr("why"), reasons.text(t, reason)))
+                lines += ends(t.tr("why"), reasons.text(t, reason))
         lines += fees.lines(t, txn)
     for begin, end in _HOST_TEXTS:
         said = bytes(txn.host_text[begin:end]).strip()
@@ -219,36 +233,36 @@ def totals_slip(t, batch, sums, duplicate=False, closed=None):
         pair(t.tr("batch_is"), "%06d" % batch),
         pair(t.tr("time_is"), dates.text(time)),
         (RULE, ""),
-        _columns(t.tr("kind_is"), t.tr("count"), t.tr("amount")),
-        # The trade's way: sales that were voided are not among them here.
-        _sum(t, "slip_sale", sums.sale_count - sums.void_count,
-             sums.sale_amount - sums.void_amount),
-        _sum(t, "slip_void", sums.void_count, sums.void_amount),
-        _sum(t, "slip_refund", sums.refund_count, sums.refund_amount),
-        (RULE, ""),
-        _sum(t, "debit", sums.debit_count, sums.debit_amount),
-        _sum(t, "credit", sums.credit_count, sums.credit_amount),
-        pair(t.tr("net"), money(sums.debit_amount - sums.credit_amount), TALL | BOLD),
+        pair(spread(t.tr("kind_is"), t.tr("count"), _COUNT_COLUMNS), t.tr("amount")),
     ]
+    for row in (
+        # The trade's way: sales that were voided are not among them here.
+        ("slip_sale", sums.sale_count - sums.void_count, sums.sale_amount - sums.void_amount),
+        ("slip_void", sums.void_count, sums.void_amount),
+        ("slip_refund", sums.refund_count, sums.refund_amount),
+        None,
+        ("debit", sums.debit_count, sums.debit_amount),
+        ("credit", sums.credit_count, sums.credit_amount),
+    ):
+        lines += _sum(t, *row) if row else [(RULE, "")]
+    lines.append(
+        pair(t.tr("net"), money(sums.debit_amount - sums.credit_amount), TALL | BOLD))
     if closed and verdict != 1:
         # Both ends' figures, for whoever has to find the difference.
         debits, debit, credits_, credit = closed.host
         lines.append((RULE, ""))
         lines.append((NORMAL, t.tr("host_has")))
-        lines.append(_sum(t, "debit", debits, debit))
-        lines.append(_sum(t, "credit", credits_, credit))
+        lines += _sum(t, "debit", debits, debit)
+        lines += _sum(t, "credit", credits_, credit)
         lines += text(t.tr("verdict_help_%d" % verdict))
     if duplicate:
         lines.append((BOLD | CENTRE, t.tr("duplicate")))
     return lines + tail(t)
 
 
-def _columns(left, middle, right):
-    return pair(spread(left, middle, 18), right)
-
-
 def _sum(t, name, count, amount):
-    return _columns(t.tr(name), str(count), money(amount))
+    # The amount has a line of its own where it would push the count aside.
+    return ends(spread(t.tr(name), str(count), _COUNT_COLUMNS), money(amount))
 
 
 def details_slip(t, batch, count, get):
@@ -264,8 +278,9 @@ def details_slip(t, batch, count, get):
         if txn is None:
             yield (NORMAL, t.tr("record_damaged"))
         elif tx.moves_money(txn.kind):
-            yield pair("%06d %s" % (txn.trace, t.tr("slip_" + tx.KIND_NAMES[txn.kind])),
-                       money(txn.value))
+            kind = t.tr("slip_" + tx.KIND_NAMES[txn.kind])
+            for row in priced("%06d %s" % (txn.trace, kind), txn.value, _COLUMNS):
+                yield (NORMAL, row)
             yield pair("  " + txn.masked_pan, t.state_text(txn))
     for line in tail(t):
         yield line

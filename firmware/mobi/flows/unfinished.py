@@ -17,7 +17,7 @@ from mobi.flows import (
 )
 from mobi.flows.online import Refused
 from mobi.link.link import LinkError
-from mobi.ui.text import money, page, spread
+from mobi.ui.text import COLUMNS, money, page, priced, spread, width
 
 # What the host says about a transaction it is asked about (0830/364).
 _STANDS = "00"
@@ -52,8 +52,8 @@ async def offer_slip(t):
     for txn in t.journal.unfinished():
         if txn.state != tx.REVERSAL_DUE or txn.attempts < tries or cases.has_slip(t, txn):
             continue
-        rows = page(t.tr("no_fault_slip"), "%06d %s" % (txn.trace, money(txn.value)),
-                    t.tr("enter_prints"))
+        rows = [t.tr("no_fault_slip")] + priced("%06d" % txn.trace, txn.value)
+        rows.append(t.tr("enter_prints"))
         if await t.ui.confirm(title, rows):
             await t.printing.fault_slip(txn)
 
@@ -61,9 +61,9 @@ async def offer_slip(t):
 def summary(t, txn):
     """Three rows of the list: time (of another day the date) and amount; card; kind and state."""
     date, clock = dates.text(txn.time).split(" ")
-    today = dates.text(t.now())[:10]
+    when = clock if date == dates.text(t.now())[:10] else date[5:]
     return (
-        spread(clock if date == today else date[5:], money(txn.value)),
+        spread(when, money(txn.value, COLUMNS - width(when) - 1)),
         cards.short(txn.masked_pan),
         spread(t.tr(tx.KIND_NAMES[txn.kind]), t.state_text(txn)),
     )
@@ -104,7 +104,7 @@ def case_rows(t, txn):
     safe = t.tr(safe) if safe else codes.advice(code, t.language, txn.kind)
     tell = t.tr(tell) if tell else codes.customer(code, t.language)
     kind = t.tr(tx.KIND_NAMES[txn.kind])
-    rows = page(spread(kind, money(txn.value)), cards.short(txn.masked_pan), t.tr("enter_steps"))
+    rows = page(*priced(kind, txn.value) + [cards.short(txn.masked_pan), t.tr("enter_steps")])
     rows += page(t.tr("is_safe"), safe)
     rows += page(t.tr("tell_customer"), tell)
     rows += page(t.tr("known_here"), t.tr(here))
@@ -248,8 +248,8 @@ async def _release(t, txn):
     title = t.tr("step_release")
     supervisor = await session.supervisor(t, title)
     number = await reasons.choose(t, t.tr("why"), reasons.RELEASE)
-    rows = page(spread(t.tr(tx.KIND_NAMES[txn.kind]), money(txn.value)),
-                cards.short(txn.masked_pan), t.tr("release_sure"))
+    rows = priced(t.tr(tx.KIND_NAMES[txn.kind]), txn.value)
+    rows = page(*rows + [cards.short(txn.masked_pan), t.tr("release_sure")])
     if not await t.ui.confirm(title, rows + page(t.tr("release_then"), t.tr("enter_continues"))):
         return
     await t.printing.fault_slip(txn)
@@ -284,8 +284,8 @@ async def _void(t, txn):
 
 
 async def _refund(t, txn):
-    left = money(txn.value - t.journal.refunded(txn.rrn))
-    rows = page(spread(t.tr("refund_left"), left), t.tr("refund_how"))
+    left = priced(t.tr("refund_left"), txn.value - t.journal.refunded(txn.rrn))
+    rows = page(*left + [t.tr("refund_how")])
     rows += page(t.tr("original_rrn"), "  " + txn.rrn)
     rows += [t.tr("original_date_is"), "  " + dates.text(txn.time)[5:10].replace("-", ""),
              t.tr("enter_continues")]

@@ -97,8 +97,11 @@ def page(*texts):
     return rows
 
 
-def money(fen):
-    """An amount in 分 as yuan with two decimals: 123456 -> "1,234.56"."""
+def money(fen, columns=0):
+    """An amount in 分 as yuan with two decimals: 123456 -> "1,234.56".
+
+    In ``columns`` that are too few the commas give way, never a digit.
+    """
     yuan, rest = divmod(abs(fen), 100)
     digits = str(yuan)
     groups = []
@@ -106,4 +109,17 @@ def money(fen):
         groups.insert(0, digits[-3:])
         digits = digits[:-3]
     groups.insert(0, digits)
-    return "%s%s.%02d" % ("-" if fen < 0 else "", ",".join(groups), rest)
+    sign = "-" if fen < 0 else ""
+    text = "%s%s.%02d" % (sign, ",".join(groups), rest)
+    if 0 < columns < len(text):
+        text = text.replace(",", "")
+    return text
+
+
+def priced(label, fen, columns=COLUMNS):
+    """Rows with ``label`` on the left and an amount in 分 on the right, both whole: one row where
+    they fit, if need be without commas, else two."""
+    amount = money(fen, columns - width(label) - 1)
+    if width(label) + 1 + len(amount) <= columns:
+        return [spread(label, amount, columns)]
+    return [label, spread("", money(fen, columns), columns)]
