@@ -147,6 +147,14 @@ def test_the_hosts_texts_are_printed_and_its_rubbish_is_not(b):
     assert "acquirer" in slip and "\x1b" not in slip
 
 
+def test_half_a_character_of_the_host_spoils_no_line(b):
+    # The 20 bytes of the issuer's text end in the middle of a character.
+    b.host.rule("sale", wrong_field=(63, "VIS" + "x" * 19 + "发" + "1" * 10))
+    stories.sale(b, 100)
+    lines = b.rig.paper.receipts[-1].splitlines()
+    assert "x" * 19 + "?" in lines and lines[lines.index("x" * 19 + "?") + 1].startswith("?111")
+
+
 def test_test_mode_makes_every_slip_worthless(make_bench):
     b = make_bench(settings={"test_mode": 1})
     b.power_on()

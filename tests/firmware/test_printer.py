@@ -416,3 +416,16 @@ def test_nobody_waits_for_an_answer_when_no_job_runs():
     desk.print(text(3))
     assert not desk.printer.take(0x12)
     assert not desk.printer.take(0x00)
+
+
+def test_half_a_character_never_takes_the_line_feed():
+    for bad, good in (
+        (b"\xc4", b"?"), (b"ab\xc4", b"ab?"), (b"\xc4\xa9\xbb", b"\xc4\xa9?"), (b"\xc4 x", b"? x"),
+        (b"\x80\xff", b"??"), (b"\xc4\x7f", b"??"), (b"\xc4\xff", b"??"), (b"\xc4\n", b"? "),
+    ):
+        desk = Desk()
+        assert desk.print([(p.NORMAL, bad), (p.NORMAL, "next")]) == (None, 2)
+        assert desk.head.lines == [good, b"next"], (bad, desk.head.lines)
+    desk = Desk()
+    desk.print([(p.NORMAL, b"\xc4\xa9\xb1\xca~\x1b@")])
+    assert desk.head.lines == [b"\xc4\xa9\xb1\xca~ @"]

@@ -300,9 +300,7 @@ class Printer:
             text = self._encode(text)
         at = len(out)
         out += text
-        for i in range(at, len(out)):
-            if out[i] < 0x20:
-                out[i] = 0x20  # text from the host must not carry commands
+        _tame(out, at)
         out.append(0x0A)
         return out
 
@@ -318,6 +316,23 @@ class Printer:
                 raise PrinterSilent()
             # The time on the wire, so that the next chunk finds the buffer empty.
             await sleep_ms(size * 10000 // self._baud + 1)
+
+
+def _tame(text, at):
+    # Text from outside must not carry commands, and half a Chinese character (a name that was cut
+    # after so many bytes) must not take the line feed behind it for its other half.
+    end = len(text)
+    while at < end:
+        byte = text[at]
+        if byte < 0x20:
+            text[at] = 0x20
+        elif byte >= 0x7F:
+            trail = text[at + 1] if at + 1 < end else 0
+            if 0x81 <= byte <= 0xFE and 0x40 <= trail <= 0xFE and trail != 0x7F:
+                at += 1
+            else:
+                text[at] = 0x3F
+        at += 1
 
 
 class _Job:
