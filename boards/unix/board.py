@@ -26,6 +26,7 @@ class Board:
         self.serial = unique_id()
         self.clock = time
         self.poll = select.poll()
+        Pin.heard = (PIN_BEEPER,)
         self.rows = [Pin(number, Pin.OUT, value=0) for number in PINS_ROWS]
         self.columns = [Pin(number, Pin.IN, Pin.PULL_DOWN) for number in PINS_COLUMNS]
         self.beeper = Pin(PIN_BEEPER, Pin.OUT, value=0)

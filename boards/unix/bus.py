@@ -8,8 +8,9 @@ A message and an answer look alike (little-endian): body length u16, type u8, ti
 u64, body. Types to the bench, with their bodies; those marked ``=`` are answered:
 
     i=  I2C write        address u8, data                answer type: 1 acknowledged, 0 not
+    I   I2C write        the same, to who acknowledged and was not touched since
     u   UART write       port u8, data
-    p   pin driven       pin u8, level u8
+    p   pin driven       pin u8, level u8                only of pins that somebody listens to
     r=  flash read       region u8, sector u16, offset u16, length u16    answer body: the data
     g=  flash program    region u8, sector u16, offset u16, data          answer type: 0 or errno
     e=  flash erase      region u8, sector u16                            answer type: 0 or errno
@@ -20,21 +21,33 @@ u64, body. Types to the bench, with their bodies; those marked ``=`` are answere
     x   reset
     m   measurements     text, the answer to event ``m``
 
+Messages that are not answered wait here until one is: nobody can tell the difference, for the bench
+does nothing but listen while the terminal runs, and every message has its time in it. A pipe that
+is used rarely is what makes the bench fast.
+
 What happened meanwhile is a sequence of: type u8, length u16, data.
 
     u   bytes on a UART  port u8, data
     c   contacts         pairs of pin numbers that are connected now
+    k   I2C changed      whoever acknowledged must be asked again
     m   wanted           measurements of the heap and the loop
 """
 
 import os
 import struct
+import sys
 
 _HEAD = "<HBQ"
 _HEAD_SIZE = 11
 
 _socket = open(int(os.getenv("MOBI_BUS")), "r+b")
 _head = bytearray(_HEAD_SIZE)
+# What is not told yet, and how much of it. At a prompt a person wants to see at once what a line
+# does.
+_out = bytearray(4096)
+_view = memoryview(_out)
+_used = 0
+_AT_ONCE = os.getenv("MOBI_BUS_AT_ONCE")
 
 # Microseconds since power-on.
 now_us = 0
@@ -50,20 +63,43 @@ def spend(us):
 
 def tell(kind, body):
     """Send a message that is not answered."""
-    struct.pack_into(_HEAD, _head, 0, len(body), kind, now_us)
-    _socket.write(_head)
-    if body:
+    global _used
+    size = len(body)
+    if _used + _HEAD_SIZE + size > len(_out):
+        flush()
+    struct.pack_into(_HEAD, _out, _used, size, kind, now_us)
+    _used += _HEAD_SIZE
+    if _used + size > len(_out):
+        flush()
         _socket.write(body)
+    elif size:
+        _out[_used : _used + size] = body
+        _used += size
+    if _AT_ONCE:
+        flush()
+
+
+def flush():
+    """Send what waits."""
+    global _used
+    if _used:
+        _socket.write(_view[:_used])
+        _used = 0
 
 
 def ask(kind, body):
     """Send a message; its answer as (type, body). The clock goes on to the answer's time."""
     global now_us
     tell(kind, body)
+    flush()
     if _socket.readinto(_head) != _HEAD_SIZE:
         raise SystemExit  # the bench is gone: so is the power
     size, kind, now_us = struct.unpack_from(_HEAD, _head, 0)
     return kind, _socket.read(size) if size else b""
+
+
+# A firmware that ends by an error has still done what it did.
+sys.atexit(flush)
 
 
 def sleep_until(us):

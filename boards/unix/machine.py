@@ -20,6 +20,7 @@ class Pin:
     IRQ_FALLING = 4
     IRQ_RISING = 8
 
+    heard = ()  # numbers of the outputs that the bench listens to
     _all = {}
     _contacts = ()
 
@@ -41,7 +42,7 @@ class Pin:
             self._pull = pull
         if value is not None:
             self._out = 1 if value else 0
-        if self._mode == Pin.OUT:
+        if self._mode == Pin.OUT and self._number in Pin.heard:
             bus.tell(ord("p"), bytes((self._number, self._out)))
         Pin._settle()
 
@@ -52,7 +53,8 @@ class Pin:
         if level != self._out:
             self._out = level
             if self._mode == Pin.OUT:
-                bus.tell(ord("p"), bytes((self._number, level)))
+                if self._number in Pin.heard:
+                    bus.tell(ord("p"), bytes((self._number, level)))
                 if Pin._contacts:
                     Pin._settle()
         return None
@@ -109,15 +111,26 @@ bus.on_event[ord("c")] = _contacts_changed
 class I2C:
     """Writes go to the bench's models; a device that is not there does not acknowledge."""
 
+    _present = set()  # addresses that acknowledged and were not touched since
+
     def __init__(self, number, scl=None, sda=None, freq=400000):
         self._freq = freq
 
     def writeto(self, address, data, stop=True):
-        acknowledged, _ = bus.ask(ord("i"), bytes((address,)) + bytes(data))
+        body = bytes((address,)) + bytes(data)
+        present = address in I2C._present
+        if present:
+            bus.tell(ord("I"), body)
+        elif bus.ask(ord("i"), body)[0]:
+            I2C._present.add(address)
+            present = True
         bus.spend((len(data) + 1) * 9 * 1000000 // self._freq)
-        if not acknowledged:
+        if not present:
             raise OSError(5)
         return len(data) + 1
+
+
+bus.on_event[ord("k")] = lambda _: I2C._present.clear()
 
 
 class UART(io.IOBase):

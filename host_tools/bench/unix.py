@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from host_tools import micropython
+from host_tools.bench import byte_code
 from host_tools.bench.kernel import NEVER, Kernel
 from host_tools.bench.nor import PowerCut
 from host_tools.places import ROOT
@@ -43,6 +44,8 @@ class UnixBoard:
         self.measured: dict[str, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
+        self._read = bytearray()  # from the socket, not yet looked at
+        self._panel_is_plugged = True  # as the terminal knows it
         self._asleep = False
         self.halted = False  # the firmware ended or hangs; only the watchdog can help
         self._wake_at = NEVER
@@ -52,6 +55,7 @@ class UnixBoard:
         self._fed_us = 0
         self._handlers = {
             ord("i"): self._i2c,
+            ord("I"): self._i2c_again,
             ord("u"): self._uart,
             ord("p"): self._pin,
             ord("r"): self._flash_read,
@@ -68,26 +72,31 @@ class UnixBoard:
     # -- power -----------------------------------------------------------------------------
 
     def power_on(
-        self, script: str = "firmware/main.py", *args: str, console: int | None = None
+        self, script: str | None = None, *args: str, console: int | None = None
     ) -> None:
         """Start the process; nothing has run yet when this returns.
 
+        ``script``: something else than the terminal, with ``args``.
         ``console``: a terminal's file descriptor; MicroPython's prompt is there instead of a
         running ``script``.
         """
         if self.powered:
             return
-        binary = micropython.find()
+        command = micropython.command()
         ours, theirs = socket.socketpair()
         env = dict(
             os.environ,
-            MICROPYPATH=f"{ROOT}/boards/unix:{ROOT}/firmware:.frozen",
+            MICROPYPATH=f"{byte_code.path()}:.frozen",
             MOBI_BUS=str(theirs.fileno()),
         )
-        program = [str(ROOT / script), *args] if console is None else []
+        if console is not None:
+            env["MOBI_BUS_AT_ONCE"] = "1"
+        program = ["-m", "main"] if script is None else [str(ROOT / script), *args]
+        if console is not None:
+            program = []
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [binary, "-X", f"heapsize={self.heap}", *program],
+                [*command, "-X", f"heapsize={self.heap}", *program],
                 env=env, pass_fds=[theirs.fileno()], cwd=ROOT,
                 stdin=subprocess.DEVNULL if console is None else console,
                 stdout=log if console is None else console,
@@ -101,6 +110,7 @@ class UnixBoard:
         self.halted = False
         self._wake_at = NEVER
         self._waiting.clear()
+        self._read.clear()
         self._watchdog_us = 0
         self._born_us = self.kernel.now_us
         self.set_contacts(self.rig.keypad_pins())
@@ -185,24 +195,11 @@ class UnixBoard:
 
     # -- the bus -----------------------------------------------------------------------------
 
-    def _read(self, size: int) -> bytes:
-        assert self._socket is not None
-        data = b""
-        while len(data) < size:
-            more = self._socket.recv(size - len(data))
-            if not more:
-                raise EOFError
-            data += more
-        return data
-
     def _serve(self) -> None:
         # Until the terminal sleeps, or is gone.
         try:
             while self.powered and not self._asleep:
-                size, kind, at_us = _HEAD.unpack(self._read(_HEAD.size))
-                body = self._read(size)
-                self.kernel.run_due(self._born_us + at_us)
-                self._handlers[kind](body)
+                self._serve_one()
         except PowerCut:
             self.power_off()
             self.rig.power_was_cut()
@@ -211,11 +208,34 @@ class UnixBoard:
         except (EOFError, ConnectionError):
             self._stop(self._ending())
 
+    def _serve_one(self) -> None:
+        read = self._read
+        while len(read) < _HEAD.size:
+            self._read_more()
+        size, kind, at_us = _HEAD.unpack_from(read)
+        end = _HEAD.size + size
+        while len(read) < end:
+            self._read_more()
+        body = bytes(read[_HEAD.size : end])
+        del read[:end]
+        self.kernel.run_due(self._born_us + at_us)
+        self._handlers[kind](body)
+
+    def _read_more(self) -> None:
+        assert self._socket is not None
+        more = self._socket.recv(65536)
+        if not more:
+            raise EOFError
+        self._read += more
+
     def _answer(self, kind: int, body: bytes = b"") -> None:
         assert self._socket is not None
         self._socket.sendall(_HEAD.pack(len(body), kind, self.kernel.now_us - self._born_us) + body)
 
     def _resume(self) -> None:
+        if self._panel_is_plugged != self.rig.panel.is_plugged:
+            self._panel_is_plugged = not self._panel_is_plugged
+            self._waiting += struct.pack("<BH", ord("k"), 0)
         events, self._waiting = bytes(self._waiting[:60000]), self._waiting[60000:]
         self._asleep = False
         try:
@@ -230,6 +250,9 @@ class UnixBoard:
 
     def _i2c(self, body: bytes) -> None:
         self._answer(1 if self.rig.i2c(body[0], body[1:]) else 0)
+
+    def _i2c_again(self, body: bytes) -> None:
+        self.rig.i2c(body[0], body[1:])
 
     def _uart(self, body: bytes) -> None:
         self.rig.uart(body[0], body[1:])
