@@ -401,9 +401,7 @@ class Bench:
 
     def shows(self, text: str) -> bool:
         """Is ``text`` on the panel? It may be broken over rows; spaces do not count."""
-        wanted = text.replace(" ", "")
-        rows = [row.replace(" ", "") for row in self.screen()]
-        return wanted in "\n".join(rows) or wanted in "".join(rows)
+        return self.rig.panel.shows(text)
 
     def screenshot(self, path: str | Path, **options: Any) -> None:
         """Write a picture of the panel as PNG. ``scale``: dots a pixel; ``bezel``: the module."""

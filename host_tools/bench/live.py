@@ -478,14 +478,14 @@ class _Eyes:
 
 def slip(line: PaperLine) -> Slip:
     """A printed line for faces: its text and its ink."""
-    key = (tuple(line.cells), line.align, line.height)
+    key = (line.runs, line.align, line.height)
     png = _slip_png(*key) if line.picture is None else _png(line_image(line))
     return Slip(line.text(), png, line.height, line.cut)
 
 
 @functools.lru_cache(2048)  # the same lines stand on every receipt
-def _slip_png(cells: tuple[Any, ...], align: int, height: int) -> bytes:
-    return _png(line_image(PaperLine(list(cells), align, height)))
+def _slip_png(runs: tuple[Any, ...], align: int, height: int) -> bytes:
+    return _png(line_image(PaperLine(runs, align, height)))
 
 
 def _png(ink: Image.Image) -> bytes:

@@ -78,8 +78,6 @@ class Panel:
 
     def __init__(self, address: int = 0x3C, seed: int = 0) -> None:
         self.address = address
-        self._read: list[int] | None = None  # the pixels that ``_text`` was read from
-        self._text: list[str] = []
         self._noise = random.Random(seed)
         self._plugged = True
         self._frozen = False
@@ -92,7 +90,7 @@ class Panel:
 
     def _reset(self) -> None:
         # The reset values of the data sheet; the memory holds noise after power-on.
-        self._seen: list[int] | None = None  # the pixels, until something changes
+        self._changed()
         self._memory = bytearray(self._noise.randbytes(WIDTH * 8))
         self._command = bytearray()
         self._mode = _BY_PAGE
@@ -151,17 +149,23 @@ class Panel:
             self._execute(data)
         return mine
 
+    def _changed(self) -> None:
+        # What was read from the glass: people look far more often than it changes.
+        self._seen: list[int] | None = None  # the pixels
+        self._rows: tuple[str, ...] | None = None  # their text
+        self._flat: tuple[str, str] | None = None  # the text without spaces
+
     def _execute(self, data: bytes) -> None:
-        self._seen = None
+        self._changed()
         at = 0
         while at < len(data):
             control = data[at]
             # Co set: one byte follows, then another control byte. Clear: all the rest.
             end = at + 2 if control & 0x80 else len(data)
-            for byte in data[at + 1 : end]:
-                if control & 0x40:
-                    self._write(byte)
-                else:
+            if control & 0x40:
+                self._write_all(data[at + 1 : end])
+            else:
+                for byte in data[at + 1 : end]:
                     self._byte_of_command(byte)
             at = end
 
@@ -216,6 +220,21 @@ class Panel:
         elif command not in (0x2E, 0xD5, 0xD9, 0xDB, 0xE3):
             # Scrolling is not modelled, the timing of the glass cannot be seen.
             self.unknown.append(command)
+
+    def _write_all(self, data: bytes) -> None:
+        # In pieces that end where a row of the window ends; other modes byte by byte.
+        while data and self._mode == _HORIZONTAL and self._column <= self._last_column:
+            piece = data[: self._last_column - self._column + 1]
+            data = data[len(piece) :]
+            begin = self._page * WIDTH + self._column
+            if not self._mirror_columns:
+                begin = self._page * WIDTH + WIDTH - self._column - len(piece)
+                piece = piece[::-1]
+            self._memory[begin : begin + len(piece)] = piece
+            self._column += len(piece) - 1
+            self._next_column() and self._next_page()
+        for byte in data:
+            self._write(byte)
 
     def _write(self, byte: int) -> None:
         # Mirroring of columns is done as the data comes in, as in the chip.
@@ -278,13 +297,18 @@ class Panel:
 
     def text(self) -> list[str]:
         """The four rows as text, blanks at their ends cut off; ``?`` for what is no character."""
-        pixels = self.pixels()
-        if pixels is not self._read:
-            # A wait looks thousands of times at a panel that does not change.
-            self._read = pixels
-            self._text = [
-                "".join(cell[0] for cell in self.cells(row)).rstrip() for row in range(ROWS)]
-        return list(self._text)
+        if self._rows is None:
+            self._rows = tuple(
+                "".join(cell[0] for cell in self.cells(row)).rstrip() for row in range(ROWS))
+        return list(self._rows)
+
+    def shows(self, text: str) -> bool:
+        """Is ``text`` on the glass? It may be broken over rows; spaces do not count."""
+        if self._flat is None:
+            rows = [row.replace(" ", "") for row in self.text()]
+            self._flat = "\n".join(rows), "".join(rows)
+        wanted = text.replace(" ", "")
+        return wanted in self._flat[0] or wanted in self._flat[1]
 
     def cells(self, row: int) -> tuple[Cell, ...]:
         """What a row shows from the left: (character, columns it takes, dark on light?)."""

@@ -5,6 +5,7 @@ What was printed can be read as text (`paper_lines`) and looked at as a picture 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,8 @@ from host_tools.bench.paper_lines import (
 )
 
 _NEAR_END_LINES = 10
+_DLE = 0x10
+_ASCII = re.compile(rb"[\x20-\x7f]+")
 BUFFER = 4096  # bytes the printer holds; more are lost
 
 # DLE EOT 1 to 4 ask for status, DLE ENQ 1 and 2 and DLE DC4 8 go on after an error: the latter
@@ -63,7 +66,8 @@ class Paper:
         self._reset()
 
     def _reset(self) -> None:
-        self._line: list[tuple[str, Look]] = []
+        self._line: list[tuple[str, Look]] = []  # pieces of text of one look
+        self._used = 0  # dots of them
         self._look = Look()  # of ASCII
         self._chinese_look = Look()
         self._chinese = False
@@ -128,8 +132,17 @@ class Paper:
         """Bytes that have arrived; the answers that are due."""
         if self._silent:
             return b""
-        for byte in data:
-            self._arrived(byte)
+        at = 0
+        while at < len(data):
+            # Nothing but DLE begins a real-time command: what is before the next goes in at once.
+            end = at + 1
+            if not self._real_time and data[at] != _DLE:
+                end = data.find(_DLE, at)
+                end = len(data) if end < 0 else end
+                self._hold(data[at:end])
+            else:
+                self._arrived(data[at])
+            at = end
         return self.advance(now_us)
 
     def advance(self, now_us: int | None = None) -> bytes:
@@ -162,17 +175,21 @@ class Paper:
             if seen in (_CLEAR, b"\x10\x05\x02"):
                 self._buffer.clear()
                 self._line.clear()
+                self._used = 0
             elif seen[1] == 0x04:
                 self._answers.append(self._status(seen[2]))
         elif not any(command.startswith(seen) for command in _REAL_TIME):
             # Not one of them after all; its last byte may begin another.
             rest = seen[:-1] or seen
             self._real_time.clear()
-            room = BUFFER - len(self._buffer)
-            self._buffer += rest[:room]
-            self.lost_bytes += max(0, len(rest) - room)
+            self._hold(rest)
             if len(seen) > 1:
                 self._arrived(byte)
+
+    def _hold(self, data: bytes) -> None:
+        room = BUFFER - len(self._buffer)
+        self._buffer += data[:room]
+        self.lost_bytes += max(0, len(data) - room)
 
     def _status(self, which: int) -> int:
         status = 0x12
@@ -200,14 +217,15 @@ class Paper:
         if first == 0x0A:
             self._print_line()
         elif first == 0x09:
-            column = sum(width_of(*cell) for cell in self._line) // CHARACTER
-            self._line += [(" ", self._look)] * (8 - column % 8)
+            self._ink(" " * (8 - self._used // CHARACTER % 8), self._look)
         elif first >= 0x81 and self._chinese:
             if len(buffer) < 2:
                 return 0
             self._character(bytes(buffer[:2]).decode("gbk", "replace")[0], self._chinese_look)
             return 2
-        elif first >= 0x20:
+        elif 0x20 <= first < 0x80:
+            return self._text(buffer)
+        elif first >= 0x80:
             self._character(bytes((first,)).decode("cp437"), self._look)
         return 1
 
@@ -336,19 +354,36 @@ class Paper:
 
     # -- ink ---------------------------------------------------------------------------------------
 
-    def _character(self, character: str, look: Look) -> None:
-        used = sum(width_of(*cell) for cell in self._line)
-        if used + width_of(character, look) > DOTS:
+    def _text(self, buffer: bytearray) -> int:
+        # All the ASCII that still fits on the line, or one character on the next.
+        match = _ASCII.match(buffer)
+        assert match is not None
+        fits = (DOTS - self._used) // width_of("0", self._look)
+        text = match[0][: max(1, fits)].decode("ascii")
+        if not fits:
             self._print_line()
-        self._line.append((character, look))
+        self._ink(text, self._look)
+        return len(text)
+
+    def _character(self, character: str, look: Look) -> None:
+        if self._used + width_of(character, look) > DOTS:
+            self._print_line()
+        self._ink(character, look)
+
+    def _ink(self, text: str, look: Look) -> None:
+        self._used += width_of(text, look)
+        if self._line and self._line[-1][1] is look:
+            text = self._line.pop()[0] + text
+        self._line.append((text, look))
 
     def _print_line(self, feed: int | None = None) -> None:
         tallest = max((look.tall for _, look in self._line), default=1)
         height = self._spacing + (tallest - 1) * HEIGHT if feed is None else feed
         if self._line and feed is not None:
             height = max(feed, tallest * HEIGHT)
-        cells, self._line = self._line, []
-        self._out(Line(cells, self._align, height))
+        runs, self._line = tuple(self._line), []
+        self._used = 0
+        self._out(Line(runs, self._align, height))
 
     def _out(self, line: Line) -> None:
         if self.paper_is_out:

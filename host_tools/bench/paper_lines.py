@@ -6,7 +6,7 @@ has 32 columns.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from PIL import Image
 
@@ -32,9 +32,9 @@ class Look:
 
 @dataclass
 class Line:
-    """One printed line: characters with their looks, or a picture ``dots`` (rows of 0 and 1)."""
+    """One printed line: pieces of text with their looks, or a picture."""
 
-    cells: list[tuple[str, Look]] = field(default_factory=list)
+    runs: tuple[tuple[str, Look], ...] = ()
     align: int = LEFT
     height: int = SPACING  # dots the paper moves
     picture: Image.Image | None = None
@@ -44,7 +44,12 @@ class Line:
         """Dots from the first to behind the last character."""
         if self.picture is not None:
             return self.picture.width
-        return sum(width_of(character, look) for character, look in self.cells)
+        return sum(width_of(text, look) for text, look in self.runs)
+
+    @property
+    def cells(self) -> list[tuple[str, Look]]:
+        """Its characters, each with its look."""
+        return [(character, look) for text, look in self.runs for character in text]
 
     def left(self) -> int:
         """Dots from the edge to the first character."""
@@ -54,10 +59,11 @@ class Line:
         """The line as text, moved to the right by spaces as it was on paper."""
         if self.picture is not None:
             return f"[picture {self.picture.width}x{self.picture.height}]"
-        text = "".join(character for character, _ in self.cells)
+        text = "".join(text for text, _ in self.runs)
         return (" " * (self.left() // CHARACTER) + text).rstrip()
 
 
-def width_of(character: str, look: Look) -> int:
-    """Dots that a character takes on its line."""
-    return CHARACTER * look.wide * (1 if character < "\x80" else 2)
+def width_of(text: str, look: Look) -> int:
+    """Dots that characters of one look take on their line."""
+    columns = len(text) if text.isascii() else sum(1 + (c >= "\x80") for c in text)
+    return CHARACTER * look.wide * columns

@@ -49,6 +49,7 @@ class UnixBoard:
         self._asleep = False
         self.halted = False  # the firmware ended or hangs; only the watchdog can help
         self._wake_at = NEVER
+        self._until_us = 0  # of the `run` that is going on
         self._born_us = 0
         self._waiting = bytearray()  # events the terminal has not been told
         self._watchdog_us = 0
@@ -64,6 +65,7 @@ class UnixBoard:
             ord("f"): self._flash_geometry,
             ord("w"): self._watchdog,
             ord("s"): self._sleep,
+            ord("t"): lambda body: None,  # the clock is what it brings
             ord("n"): self._random,
             ord("x"): self._reset,
             ord("m"): self._measurements,
@@ -144,6 +146,7 @@ class UnixBoard:
 
     def run(self, until_us: int, stop: Callable[[], bool] | None = None) -> None:
         """Run the world to ``until_us``, or until ``stop()`` holds while the terminal sleeps."""
+        self._until_us = until_us
         while True:
             if self.powered and not self._asleep:
                 self._serve()
@@ -238,6 +241,9 @@ class UnixBoard:
             self._waiting += struct.pack("<BH", ord("k"), 0)
         events, self._waiting = bytes(self._waiting[:60000]), self._waiting[60000:]
         self._asleep = False
+        # The world does nothing by itself before that, and nobody waits for the time.
+        nothing_until = min(self.kernel.next_at(), self._until_us, self._bites_at())
+        events = struct.pack("<Q", max(0, nothing_until - self._born_us)) + events
         try:
             self._answer(0, events)
         except ConnectionError:

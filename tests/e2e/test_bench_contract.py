@@ -9,7 +9,7 @@ from PIL import Image
 from host_tools.acquirer import Acquirer
 from host_tools.bench import Bench, Timeout, boards, keypad, menu, provisioning, stories
 from host_tools.bench import line as line_module
-from host_tools.bench import unix as unix_module
+from host_tools.bench import byte_code
 from host_tools.bench.bench import WrongUse
 
 CARD = "6222021234567890128"
@@ -411,9 +411,9 @@ def test_a_terminal_that_does_not_boot_shows_its_log(make_bench, monkeypatch, tm
     broken = tmp_path / "firmware"
     broken.mkdir()
     (broken / "main.py").write_text("raise RuntimeError('no such luck')\n")
-    (tmp_path / "boards").symlink_to(unix_module.ROOT / "boards")
+    (tmp_path / "boards").symlink_to(byte_code.ROOT / "boards")
     b = make_bench()
-    monkeypatch.setattr(unix_module, "ROOT", tmp_path)
+    monkeypatch.setattr(byte_code, "ROOT", tmp_path)
     with pytest.raises(Timeout, match="no such luck"):
         b.power_on()
     b.expect_crashes()
