@@ -17,7 +17,7 @@ u64, body. Types to the bench, with their bodies; those marked ``=`` are answere
     f=  flash geometry   region u8                       answer body: sectors u16, unit u16
     w   watchdog         time-out in ms u32 (0: fed)
     s=  sleep            wake-up time in us u64          answer body: until when nothing will happen
-                                                         by itself, in us u64; what happened meanwhile
+                                                         by itself, u64; what happened before
     t   the time         at the end of a firmware that ended
     n=  random bytes     count u8                        answer body: that many
     x   reset
@@ -45,17 +45,17 @@ _HEAD_SIZE = 11
 
 _socket = open(int(os.getenv("MOBI_BUS")), "r+b")
 _head = bytearray(_HEAD_SIZE)
-# What is not told yet, and how much of it. At a prompt a person wants to see at once what a line
-# does.
+# What is not told yet, and how much of it.
 _out = bytearray(4096)
 _view = memoryview(_out)
 _used = 0
+# Tell everything at once: at a prompt a person wants to see what a line does.
 _AT_ONCE = os.getenv("MOBI_BUS_AT_ONCE")
 
 # Microseconds since power-on.
 now_us = 0
-# Until then nothing happens as long as nothing is told; only then short sleeps need no bench. A long
-# one does: the bench looks whether the terminal is quiet.
+# Until then nothing happens as long as nothing is told, and short sleeps need no bench. Long ones
+# do: it looks whether the terminal is quiet.
 _nothing_until = 0
 _SHORT_US = 100000
 # Called with the data of an event; the modules that own the hardware put themselves here.
@@ -118,7 +118,7 @@ sys.atexit(_end)
 def sleep_until(us):
     """Sleep to ``us`` or until something happens; what happened goes to ``on_event``."""
     global now_us, _nothing_until
-    if us < _nothing_until and us - now_us <= _SHORT_US:
+    if not _AT_ONCE and us < _nothing_until and us - now_us <= _SHORT_US:
         now_us = max(us, now_us)
         return
     _, events = ask(ord("s"), struct.pack("<Q", us))

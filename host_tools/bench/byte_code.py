@@ -83,7 +83,8 @@ def _kept(digest: str, options: tuple[str, ...]) -> Path:
     try:
         for source in SOURCES:
             for file in (ROOT / source).rglob("*.py"):
-                _compile(file, making / file.relative_to(ROOT / source).with_suffix(".mpy"), options)
+                name = file.relative_to(ROOT / source)
+                _compile(file, making / name.with_suffix(".mpy"), options)
         try:
             making.rename(folder)
         except OSError:

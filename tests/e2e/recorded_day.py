@@ -4,9 +4,9 @@
 
 Each line has the virtual time, what the step was, and hashes of all that the terminal did so far
 with the microsecond of each: bytes to the panel, to the printer and on the line, flash operations;
-then of the pixels, flash chips, paper, journal and the acquirer's trace. Two commits whose days are equal
-do the same to the byte. It imports the checkout it is started in (set PYTHONPATH to another one) and
-uses nothing of the bench but what has been there for long.
+then of the pixels, flash chips, paper, journal and the acquirer's trace. Two commits whose days are
+equal do the same to the byte. It imports the checkout that PYTHONPATH names and uses nothing of the
+bench but what has been there for long.
 """
 
 import hashlib
@@ -24,7 +24,8 @@ class Recorder:
         self.lines = []
         line = bench.rig.line
         for owner, name in ((bench.rig, "i2c"), (bench.rig, "uart"), (bench.rig, "flash_program"),
-                            (bench.rig, "flash_erase"), (line, "from_terminal"), (line, "from_far")):
+                            (bench.rig, "flash_erase"), (line, "from_terminal"),
+                            (line, "from_far")):
             setattr(owner, name, self._heard(name, getattr(owner, name)))
 
     def _heard(self, name, call):
@@ -127,7 +128,7 @@ DAY = {
     "panel unplugged": _no_panel,
     "browse": _browse,
     "settle": stories.settle,
-    "hours of rest": lambda b: b.clock.advance(7200),
+    "half an hour of rest": lambda b: b.clock.advance(1800),
     "sale after it": lambda b: (stories.recover(b), stories.sale(b, 13_00)),
 }
 

@@ -7,9 +7,8 @@ import pytest
 from PIL import Image
 
 from host_tools.acquirer import Acquirer
-from host_tools.bench import Bench, Timeout, boards, keypad, menu, provisioning, stories
+from host_tools.bench import Bench, Timeout, boards, byte_code, keypad, menu, provisioning, stories
 from host_tools.bench import line as line_module
-from host_tools.bench import byte_code
 from host_tools.bench.bench import WrongUse
 
 CARD = "6222021234567890128"
