@@ -59,7 +59,7 @@ def line_image(line: Line) -> Image.Image:
 def _letters(cells: tuple[tuple[str, Look], ...], align: int, height: int) -> Image.Image:
     tallest = max((look.tall for _, look in cells), default=1) * HEIGHT
     ink = Image.new("L", (DOTS * _ZOOM, max(height, tallest if cells else 0) * _ZOOM), 0)
-    left = Line(list(cells), align).left() * _ZOOM
+    left = Line(cells, align).left() * _ZOOM
     for character, look in cells:
         if character == " " and not look.inverted and not look.underline:
             left += width_of(character, look) * _ZOOM
