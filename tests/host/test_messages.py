@@ -56,7 +56,7 @@ def sample(kind=tx.SALE):
 def des(key, block):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return Cipher(TripleDES(key * 3), modes.ECB()).encryptor().update(block)
+        return Cipher(TripleDES((key * 3)[:24]), modes.ECB()).encryptor().update(block)
 
 
 def mac(body, key=MAK):

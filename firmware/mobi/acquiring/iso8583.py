@@ -8,6 +8,7 @@
 
 ``Packer`` writes into one fixed buffer; ``Message`` finds the fields of a received message in
 place. Every malformed message ends in ``BadMessage`` with the field and what is wrong with it.
+What is tolerated stands in docs/protocol.md, section 8; the host's codec tolerates the same.
 """
 
 from array import array
@@ -27,7 +28,7 @@ RIGHT = const(2)  # the same, the zero nibble before them
 TEXT = const(3)  # ASCII, filled with spaces on the right
 BINARY = const(4)
 LL_NUMBER = const(5)  # one BCD byte of length, BCD from the left, odd ones padded with 0
-LL_TRACK = const(6)  # the same with D for the separator "="
+LL_TRACK = const(6)  # the same with D for the separator "="; it may be encrypted
 LL_BYTES = const(7)  # one BCD byte of length, bytes
 LLL_NUMBER = const(8)  # two BCD bytes of length; otherwise as above
 LLL_TRACK = const(9)
@@ -69,12 +70,44 @@ FIELDS = (
     (64, BINARY, 8),  # MAC
 )
 
+# Fields of ISO 8583 that this message set does not use: a host may send them all the same. They
+# are passed over without a look at what is in them. A field in neither table has no place whose
+# width everybody agrees on.
+SKIPPED = (
+    (5, NUMBER, 12),
+    (6, NUMBER, 12),
+    (7, NUMBER, 10),
+    (8, NUMBER, 8),
+    (9, NUMBER, 8),
+    (10, NUMBER, 8),
+    (16, NUMBER, 4),
+    (17, NUMBER, 4),
+    (18, NUMBER, 4),
+    (19, RIGHT, 3),
+    (20, RIGHT, 3),
+    (21, RIGHT, 3),
+    (24, RIGHT, 3),
+    (27, RIGHT, 1),
+    (33, LL_NUMBER, 11),
+    (40, TEXT, 3),
+    (43, TEXT, 40),
+    (45, LL_BYTES, 76),
+    (46, LLL_BYTES, 999),
+    (47, LLL_BYTES, 999),
+    (50, TEXT, 3),
+    (51, TEXT, 3),
+    (56, LLL_BYTES, 999),
+    (57, LLL_BYTES, 999),
+    (58, LLL_BYTES, 999),
+    (59, LLL_BYTES, 999),
+)
+
 # What is wrong with a message.
 SHORT = "short"  # it ends inside the field
 LENGTH = "length"  # a length that is no number or longer than the field may be
 DIGIT = "digit"  # something else than a digit in a number
 CHARACTER = "character"  # not printable ASCII in a text
-UNKNOWN = "unknown"  # a field outside of the table
+UNKNOWN = "unknown"  # a field outside of both tables
 BITMAP = "bitmap"  # a second bitmap is announced
 TPDU = "tpdu"  # it does not begin with 60
 TRAILING = "trailing"  # bytes behind the last field
@@ -95,11 +128,16 @@ class BadMessage(Exception):
         self.reason = reason
 
 
+_PASS = const(128)  # the row is one of SKIPPED
+
+
 def _rows():
-    # Field number -> row of FIELDS + 1.
+    # Field number -> row of FIELDS + 1, or of SKIPPED + _PASS.
     rows = bytearray(65)
     for i in range(len(FIELDS)):
         rows[FIELDS[i][0]] = i + 1
+    for i in range(len(SKIPPED)):
+        rows[SKIPPED[i][0]] = i + _PASS
     return bytes(rows)
 
 
@@ -108,7 +146,7 @@ _ROWS = _rows()
 
 def _row(field):
     row = _ROWS[field] if 0 < field < 65 else 0
-    if not row:
+    if not row or row >= _PASS:
         raise BadMessage(field, UNKNOWN)
     return FIELDS[row - 1]
 
@@ -119,15 +157,15 @@ def ptr8(data):
 
 
 @micropython.viper
-def _digits_good(data: ptr8, at: int, nibbles: int, separator: int) -> int:
-    # 1 when the nibbles are digits; the separator, too, unless it is 0.
+def _digits_good(data: ptr8, at: int, nibbles: int) -> int:
+    # 1 when the nibbles are digits.
     i = 0
     while i < nibbles:
         nibble = int(data[at + (i >> 1)])
         if i & 1 == 0:
             nibble >>= 4
         nibble &= 15
-        if nibble > 9 and nibble != separator:
+        if nibble > 9:
             return 0
         i += 1
     return 1
@@ -267,7 +305,7 @@ class Message:
         if data[0] != 0x60:
             raise BadMessage(0, TPDU)
         self.demand = data[7] & 15
-        if not _digits_good(data, ENVELOPE, 4, 0):
+        if not _digits_good(data, ENVELOPE, 4):
             raise BadMessage(0, DIGIT)
         self.mti = hexlify(data[ENVELOPE : ENVELOPE + 2]).decode()
         if data[13] & 0x80:
@@ -283,12 +321,14 @@ class Message:
             raise BadMessage(0, TRAILING)
 
     def _find(self, data, field, at, end):
-        _, kind, size = _row(field)
+        row = _ROWS[field]
+        passed = row >= _PASS
+        _, kind, size = SKIPPED[row - _PASS] if passed else _row(field)
         if kind >= LL_NUMBER:
             prefix = 1 if kind < LLL_NUMBER else 2
             if at + prefix > end:
                 raise BadMessage(field, SHORT)
-            if not _digits_good(data, at, 2 * prefix, 0):
+            if not _digits_good(data, at, 2 * prefix):
                 raise BadMessage(field, LENGTH)
             length = 0
             for _ in range(prefix):
@@ -303,17 +343,16 @@ class Message:
             nbytes = (size + 1) // 2
         if at + nbytes > end:
             raise BadMessage(field, SHORT)
+        if passed:
+            return at + nbytes
         if kind == TEXT:
             if not _printable(data, at, size):
                 raise BadMessage(field, CHARACTER)
         elif kind == RIGHT:
-            if not _digits_good(data, at, size + 1, 0):
+            if data[at] & 15 > 9 or not _digits_good(data, at + 1, size - 1):
                 raise BadMessage(field, DIGIT)
-        elif kind in (LL_TRACK, LLL_TRACK):
-            if not _digits_good(data, at, size, 0xD):
-                raise BadMessage(field, DIGIT)
-        elif kind not in (BINARY, LL_BYTES, LLL_BYTES):
-            if not _digits_good(data, at, size, 0):
+        elif kind not in (BINARY, LL_BYTES, LLL_BYTES, LL_TRACK, LLL_TRACK):
+            if not _digits_good(data, at, size):
                 raise BadMessage(field, DIGIT)
         self._at[field] = at
         # An empty field of variable length is as good as none: 0 says both.

@@ -411,7 +411,8 @@ def _take(message, row):
     reply.auth = message.text(38)
     reply.institutions = bytes(message.raw(44))
     reply.host_text = bytes(message.raw(63))
-    reply.balance = _balance(message)
+    if row[0] == "balance":
+        reply.balance = _balance(message)
     sixty = message.digits(60)
     if len(sixty) >= 8:
         reply.batch = int(sixty[2:8])
