@@ -11,12 +11,12 @@ from micropython import const
 from mobi.acquiring import security
 
 _MASTER = b"kT"
-# Both working keys in one record, so that no power cut leaves one of them old: PIK (8 or 16 bytes),
-# MAK (8 bytes).
+# Both working keys in one record, so that no power cut leaves one of them old: PIK and MAK, 8 + 8,
+# 16 + 8 or 16 + 16 bytes.
 _WORKING = b"kW"
 _CARD = b"kC"
 _ECB = const(1)
-_MAK_SIZE = const(8)
+_SINGLE = const(8)
 
 
 class Keys:
@@ -36,8 +36,9 @@ class Keys:
         """Read the keys from the vault again."""
         self.tmk = self._vault.get(_MASTER)
         working = self._vault.get(_WORKING)
-        self.pik = working[:-_MAK_SIZE] if working else None
-        self.mak = working[-_MAK_SIZE:] if working else None
+        size = 2 * _SINGLE if working and len(working) > 2 * _SINGLE else _SINGLE
+        self.pik = working[:size] if working else None
+        self.mak = working[size:] if working else None
         self._card(self._vault.get(_CARD))
 
     @property

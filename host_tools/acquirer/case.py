@@ -27,6 +27,7 @@ class Policy:
     ``refund_days``: a refund later than this after the sale is refused with 22.
     ``void_next_day``: may a sale of another day be voided while its batch is open?
     ``status_query``: does the host know 0820/364? Without it the answer is 40.
+    ``double_mak``: give MAC keys of 16 different bytes and make MACs with triple DES.
     """
 
     fee_bp: int = 0
@@ -34,6 +35,7 @@ class Policy:
     refund_days: int = 30
     void_next_day: bool = False
     status_query: bool = True
+    double_mak: bool = False
 
     def fee(self, amount: int) -> int:
         """The merchant's fee for ``amount``, both in 分."""

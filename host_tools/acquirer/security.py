@@ -94,7 +94,8 @@ def random_key(length: int, seed: str | None) -> bytes:
 class WorkingKeys:
     """The keys of one sign-on (签到): PIK for PINs, MAK for MACs, TDK for tracks (or none).
 
-    ``kind`` is field 60.3 of the sign-on: 001 single keys, 003 double PIK, 004 with TDK.
+    ``kind`` is field 60.3 of the sign-on: 001 single keys, 003 double PIK, 004 with TDK. The
+    place of a MAK of 16 bytes holds 8 bytes twice; when its halves differ it is a double key.
     """
 
     def __init__(self, kind: str, wrapped: bytes, tmk: bytes):
@@ -102,7 +103,9 @@ class WorkingKeys:
         self.wrapped = wrapped
         clear = decryptor(tmk).update(wrapped)
         size = 8 if kind == "001" else 16
-        pik, mak, tdk = clear[:size], clear[size:size + 8], clear[2 * size:]
+        pik, mak, tdk = clear[:size], clear[size:2 * size], clear[2 * size:]
+        if mak[8:] == mak[:8]:
+            mak = mak[:8]
         self._mak = encryptor(mak)
         self._pik = decryptor(pik)
         self._tdk = decryptor(tdk) if tdk else None
@@ -118,17 +121,18 @@ class WorkingKeys:
         return ", ".join(f"{name} {check.hex().upper()}" for name, check in named if check)
 
     @classmethod
-    def fresh(cls, kind: str, tmk: bytes, seed: str | None) -> WorkingKeys:
-        """New random keys under ``tmk``; reproducible when ``seed`` is given."""
+    def fresh(cls, kind: str, tmk: bytes, seed: str | None, double: bool = False) -> WorkingKeys:
+        """New random keys under ``tmk``; reproducible when ``seed`` is given. ``double``: with a
+        MAK of 16 different bytes where it has room for them."""
         size = 8 if kind == "001" else 16
 
         def key(name: str, length: int) -> bytes:
             return random_key(length, None if seed is None else f"{seed}/{name}")
 
-        # Only the first half of the MAK's place counts; both halves hold the same key so that
-        # every reading of the rule gives the same check value.
-        mak = key("MAK", 8)
-        clear = key("PIK", size) + mak * (size // 8)
+        # Usually only the first half of the MAK's place counts; both halves hold the same key so
+        # that every reading of the rule gives the same check value.
+        mak = key("MAK", size) if double else key("MAK", 8) * (size // 8)
+        clear = key("PIK", size) + mak
         if kind == "004":
             clear += key("TDK", 16)
         return cls(kind, encryptor(tmk).update(clear), tmk)

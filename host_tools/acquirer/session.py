@@ -50,7 +50,8 @@ def sign_on(case: Case) -> None:
     session = row.session + 1
     seed = case.register.seed
     keys = WorkingKeys.fresh(
-        kind, case.terminal.tmk, None if seed is None else f"{seed}/{row.terminal}/{session}")
+        kind, case.terminal.tmk, None if seed is None else f"{seed}/{row.terminal}/{session}",
+        case.policy.double_mak)
     batch = agree_batch(case)
     case.books.set_terminal(
         case.db, row.terminal, session=session, signed_on=True, key_kind=kind,

@@ -130,3 +130,17 @@ def test_no_wrong_message_closes_a_reversal(b, kind):
     b.clock.advance(400)  # the terminal tries by itself
     assert states(b) == [("sale", "reversed")] and spent(b) == 0
     ended_well(b)
+
+
+# -- replies of other people's hosts ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("field, value", [
+    (57, b"private".hex()), (59, "FF" * 20), (5, "000000000500"), (43, b"Shop 1".ljust(40).hex()),
+    (44, "中国银行"), (63, "CUP发卡行"), (54, "no balance"),
+])
+def test_a_field_that_nobody_needs_spoils_no_sale(b, field, value):
+    b.host.rule("sale", wrong_field=(field, value))
+    stories.sale(b, 500)
+    assert states(b) == [("sale", "approved")]
+    ended_well(b)

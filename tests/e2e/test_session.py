@@ -1,12 +1,16 @@
 """Log-in, sign-on, sign-off, echo, lock: who is at the terminal and whether the host trusts it."""
 
+import contextlib
 from datetime import timedelta
 
 import pytest
 
+from host_tools.acquirer import Acquirer
+from host_tools.acquirer.case import Policy
 from host_tools.bench import stories
 from tests.e2e import desk
 from tests.e2e.desk import key_in, log_in
+from tests.e2e.kit import back_on, ended_well, signed_on, states
 
 
 def nothing_happened(b):
@@ -400,3 +404,16 @@ def test_another_operator_takes_over_without_a_new_sign_on(b):
     b.to_idle()
     assert len(b.trace()) == before
     assert stories.sale(b, 1000).operator == 2
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_mac_key_of_16_different_bytes_is_used_whole(make_bench, language):
+    # Its check value is that of all 16 bytes: the host makes its MACs with triple DES.
+    with contextlib.closing(Acquirer(seed=1, policy=Policy(double_mak=True))) as host:
+        b = signed_on(make_bench(host=host, language=language))
+        sale = stories.sale(b, 500)
+        b.power_cut()
+        back_on(b)
+        stories.void(b, sale.trace)
+        assert states(b) == [("sale", "voided"), ("void", "approved")]
+        ended_well(b)

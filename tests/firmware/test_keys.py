@@ -65,6 +65,18 @@ def test_single_length_keys_come_back_too():
     assert (again.pik, again.mak) == (short, MAK)
 
 
+def test_a_double_mak_comes_back_too():
+    keys, vault, random = make()
+    keys.install(TMK)
+    data, double = b"", MAK + PIK[:8]
+    for key in (PIK, double):
+        check = Des(key).encrypt(bytes(8))[:4]
+        data += Des(TMK).encrypt(key[:8]) + Des(TMK).encrypt(key[8:]) + check
+    keys.load(data)
+    again = Keys(vault, random)
+    assert (again.pik, again.mak) == (PIK, double)
+
+
 def test_a_wrong_check_value_deletes_the_working_keys():
     keys, vault, random = make()
     keys.install(TMK)

@@ -81,12 +81,20 @@ def test_working_keys_of_every_length():
     assert security.unwrap(KEY, memoryview(wrapped(PIK) + wrapped(double))) == (PIK, MAK)
 
 
-def test_only_half_of_the_mak_counts_and_both_check_values_are_known():
+def test_the_check_value_tells_whether_a_mak_has_8_or_16_bytes():
     other = MAK + PIK[8:]
-    assert security.unwrap(KEY, wrapped(PIK) + wrapped(other)) == (PIK, MAK)
+    assert security.unwrap(KEY, wrapped(PIK) + wrapped(other)) == (PIK, other)
     single = Des(MAK).encrypt(bytes(8))[:4]
     assert security.unwrap(KEY, wrapped(PIK) + wrapped(other, single)) == (PIK, MAK)
+    # Zeros behind 8 bytes fill the place; they are no half of a key.
     assert security.unwrap(KEY, wrapped(PIK) + wrapped(MAK + bytes(8), single)) == (PIK, MAK)
+    assert security.unwrap(KEY, wrapped(PIK) + wrapped(MAK + bytes(8))) == (PIK, MAK)
+    try:
+        security.unwrap(KEY, wrapped(PIK) + wrapped(other, Des(PIK[8:]).encrypt(bytes(8))[:4]))
+    except security.BadKeys as error:
+        assert error.which == "mak"
+        return
+    raise AssertionError("taken")
 
 
 def test_bad_working_keys_say_which():

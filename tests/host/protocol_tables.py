@@ -74,6 +74,23 @@ def fields() -> str:
     return "\n".join(rows)
 
 
+def skipped() -> str:
+    """The table of fields that are passed over."""
+    rows = ["| field | length in the message |", "|---|---|"]
+    places: dict[str, list[int]] = {}
+    for field, kind, size in iso8583.SKIPPED:
+        nbytes = size if kind in (iso8583.TEXT, iso8583.BINARY) else (size + 1) // 2
+        text = {
+            iso8583.LL_NUMBER: f"1 byte length, that many digits, up to {size}",
+            iso8583.LL_BYTES: f"1 byte length, that many bytes, up to {size}",
+            iso8583.LLL_BYTES: f"2 bytes length, that many bytes, up to {size}",
+        }.get(kind, f"{nbytes} byte{'s' * (nbytes > 1)}")
+        places.setdefault(text, []).append(field)
+    for text, numbers in sorted(places.items(), key=lambda item: item[1]):
+        rows.append(f"| {', '.join(map(str, numbers))} | {text} |")
+    return "\n".join(rows)
+
+
 def catalogue() -> str:
     """The table of messages."""
     rows = ["| message | MTI | 3 | 60.1 | 60.3 | MAC | fields of the request |", "|---" * 7 + "|"]
@@ -305,8 +322,8 @@ def mac_steps() -> str:
 
 
 PARTS = {
-    "controls": controls, "timers": timers, "fields": fields, "catalogue": catalogue,
-    "mac": mac_steps, "keys": keys, "examples": examples,
+    "controls": controls, "timers": timers, "fields": fields, "skipped": skipped,
+    "catalogue": catalogue, "mac": mac_steps, "keys": keys, "examples": examples,
 }
 _BLOCK = re.compile(r"<!-- made: (\w+) -->\n(.*?)<!-- end -->", re.S)
 

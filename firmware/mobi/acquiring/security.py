@@ -1,7 +1,8 @@
 """The suite `cup-3des`: key check values, working keys of a sign-on, PIN block, message MAC.
 
     TMK (主密钥, 16 bytes, put in by hand) encrypts the working keys that every sign-on brings:
-    PIK (PIN 密钥, 16 bytes), MAK (MAC 密钥, 8 bytes), TDK (磁道密钥, 16 bytes, optional).
+    PIK (PIN 密钥, 16 bytes), MAK (MAC 密钥, 8 bytes, with some hosts 16), TDK (磁道密钥, 16
+    bytes, optional).
 
 Keys are bytes; nothing here prints, logs or keeps one. Clear PINs and PIN blocks are wiped
 from the buffers they were built in. Sources of the rules: ISO 9564-1 (PIN block format 0), ANSI
@@ -58,8 +59,9 @@ def unwrap(tmk, data):
 
     ``data``: each key encrypted under ``tmk``, followed by 4 bytes of check value. 24 bytes hold
     a single PIK and MAK, 40 double ones, 60 a double TDK, too: that is checked and dropped, this
-    terminal sends tracks in clear. Of a double MAK only the first 8 bytes count; its check value
-    may be that of all 16 or of those 8.
+    terminal sends tracks in clear. The place of a double MAK usually holds 8 bytes twice, or with
+    zeros behind them: then the MAK has 8 bytes. When it holds 16 different ones, the check value
+    tells which key the host means: all 16 (triple DES), or the first 8.
 
     Raises ``BadKeys``; then the keys in use must be given up, too: the host has replaced them.
     """
@@ -76,13 +78,21 @@ def unwrap(tmk, data):
         check = data[at + length : at + length + _KEY_CHECK]
         at += length + _KEY_CHECK
         if which == MAK:
-            if check not in (_check(key), _check(key[:8])):
-                raise BadKeys(which)
-            key = key[:8]
+            key = _mak(key, check)
         elif check != _check(key):
             raise BadKeys(which)
         keys.append(key)
     return keys[0], keys[1]
+
+
+def _mak(key, check):
+    # The MAK in a place of 8 or 16 bytes.
+    half = key[:8]
+    if check == _check(half):
+        return half
+    if check != _check(key):
+        raise BadKeys(MAK)
+    return half if key[8:] == bytes(8) else key
 
 
 def pin_block(pin, pan, pik):
