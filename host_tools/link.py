@@ -121,12 +121,15 @@ class HostLink:
 
     ``on_frame(direction, info)`` is called with "in" or "out" and a ``FrameInfo`` for every frame.
     ``number``: this host's number in every session, 0 to 2**32 - 1; it must be another one after
-    every start. None: a random one.
+    every start. None: a random one. ``ready``: for a program that only carries messages: is the
+    acquirer behind it there? While it is not, no SYNC is answered, so that the terminal knows that
+    the line is down before it sends anything.
     """
 
     def __init__(self, on_frame: Callable[[str, FrameInfo], None] | None = None,
-                 number: int | None = None) -> None:
+                 number: int | None = None, ready: Callable[[], bool] | None = None) -> None:
         self.on_frame = on_frame
+        self._ready = ready
         self.stats = Stats()
         self.session = b""  # both ends' numbers; empty before the first SYNC
         self._own = (secrets.randbits(32) if number is None else number).to_bytes(4, "big")
@@ -219,6 +222,9 @@ class HostLink:
     def _sync(self, payload: bytes, now_ms: int) -> None:
         if len(payload) != 5 or payload[0] != VERSION:
             self.stats.stale += 1
+            return
+        if self._ready is not None and not self._ready():
+            self.stats.silent += 1
             return
         session = payload[1:] + self._own
         if session != self.session:

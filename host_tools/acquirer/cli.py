@@ -13,10 +13,10 @@ from host_tools.acquirer.case import Policy, Terminal
 from host_tools.acquirer.config import Config, ConfigError, load
 from host_tools.acquirer.gateway import Gateway
 from host_tools.acquirer.host import TEST_TERMINAL, Acquirer
-from host_tools.acquirer.lines import BAUD, LineClosed
+from host_tools.acquirer.lines import BAUD, LineClosed, host_port
 from host_tools.acquirer.loop import Loop
 from host_tools.acquirer.notices import Courier, sinks
-from host_tools.acquirer.server import Server
+from host_tools.acquirer.server import IDLE_S, Server
 from host_tools.cli import UserError
 
 DATABASE = "sqlite:///mobi-host.sqlite"
@@ -34,6 +34,9 @@ def add_parsers(subparsers: argparse._SubParsersAction[argparse.ArgumentParser])
     lines.add_argument("--baud", type=int, default=BAUD, help="of serial ports (%(default)s)")
     lines.add_argument("--listen", metavar="HOST:PORT",
                        help="TCP, messages behind a two-byte big-endian length")
+    lines.add_argument("--idle", type=_seconds, default=IDLE_S, metavar="SECONDS",
+                       help="end a TCP connection on which nothing came for so long; 0: never " +
+                            "(%(default)s)")
     books = host.add_argument_group("books")
     books.add_argument("--database", default=DATABASE, metavar="URL",
                        help="SQLAlchemy URL, sqlite:// for memory (%(default)s)")
@@ -84,7 +87,8 @@ def run_host(args: argparse.Namespace) -> int:
     acquirer = make_acquirer(args)
     try:
         courier = _courier(acquirer, args)
-        server = Server(acquirer, _say, settled=_Told(acquirer, args.trace, courier))
+        server = Server(acquirer, _say, settled=_Told(acquirer, args.trace, courier),
+                        idle_s=args.idle)
         _serve_ports(server, args)
         if where is not None:
             _listen(server, *where)
@@ -150,10 +154,16 @@ def run_gateway(args: argparse.Namespace) -> int:
 
 def address(text: str) -> tuple[str, int]:
     """"HOST:PORT" taken apart; ``UserError`` if it is not that."""
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:
-        raise UserError(f"{text!r} is not HOST:PORT, for example 127.0.0.1:8583")
-    return host.strip("[]"), int(port)
+    try:
+        return host_port(text)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+def _seconds(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    return int(text)
 
 
 def _terminal(text: str) -> Terminal:

@@ -66,6 +66,10 @@ class Loop:
         """When ``work`` must be called at the latest, in ``now_ms``."""
         return []
 
+    def ready(self) -> bool:
+        """May a terminal on a serial line begin a session?"""
+        return True
+
     def release(self) -> None:
         """Close what ``lines`` does not hold."""
 
@@ -73,7 +77,7 @@ class Loop:
 
     def serial(self, path: str, baud: int = BAUD) -> None:
         """Serve a serial port; ``LineClosed`` when it cannot be opened."""
-        self.add(SerialLine(path, baud))
+        self.add(SerialLine(path, baud, self.ready))
 
     def stop(self) -> None:
         """End ``run`` soon; may be called from a signal handler or another thread."""
@@ -115,6 +119,10 @@ class Loop:
             return timeout_s
         left = max(0, min(times) - now_ms()) / 1000
         return left if timeout_s is None else min(left, timeout_s)
+
+    def take(self, line: Line) -> None:
+        """Receive what has come from a line by now, and notice if it is gone."""
+        self._receive(line)
 
     def _receive(self, line: Line) -> None:
         if line not in self.lines:

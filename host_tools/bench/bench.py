@@ -234,7 +234,8 @@ class Bench:
         if line.startswith(abroad.PREFIX):
             self._abroad = abroad.Abroad(
                 line.removeprefix(abroad.PREFIX), self.host.trace, self.line.say)
-            self.line.far = HostEnd(self.line, self._ask_abroad, 0.0, number)
+            self.line.far = HostEnd(
+                self.line, self._ask_abroad, 0.0, number, self._abroad.ready)
             return
         port: Port = Pty() if line == "pty" else SerialPort(line, wiring.HOST_BAUD)
         self.line.far = self._outside = Outside(self.line, port)

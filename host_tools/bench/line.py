@@ -216,17 +216,23 @@ class HostEnd:
     """An acquirer at the far end, in this process and in virtual time.
 
     ``handle(message)`` gives what the acquirer answers. ``number``: this host's number in its
-    sessions; it comes from the seed, so that a run repeats byte for byte.
+    sessions; it comes from the seed, so that a run repeats byte for byte. ``ready``: see
+    ``HostLink``.
     """
 
     knows_messages = True
 
     def __init__(
-        self, line: Line, handle: Callable[[bytes], list[Answer]], latency_s: float, number: int
+        self,
+        line: Line,
+        handle: Callable[[bytes], list[Answer]],
+        latency_s: float,
+        number: int,
+        ready: Callable[[], bool] | None = None,
     ) -> None:
         self.line = line
         self.kernel = line.kernel
-        self.link = HostLink(self._seen, number)
+        self.link = HostLink(self._seen, number, ready)
         self.handle = handle
         self.latency_s = latency_s
         self._awake_at = NEVER

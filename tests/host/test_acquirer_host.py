@@ -25,6 +25,7 @@ from host_tools.acquirer.notices import Courier, FileSink, SinkFailed, Webhook
 from host_tools.acquirer.server import Server
 from host_tools.cli import UserError
 from tests.host.acquirer_kit import CARDS, GOOD, Bank
+from tests.programs import program
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 20
@@ -159,6 +160,93 @@ def test_several_terminals_on_tcp_at_once():
     ledger = bank.ledger()
     ledger.check()
     assert ledger.balance("merchant") == 8 * (100 + 101 + 102 + 103 + 104)
+    bank.close()
+
+
+def test_without_free_descriptors_it_waits_in_silence_and_goes_on():
+    # The limit holds for a process of its own. It leaves room for some ten connections.
+    words = (sys.executable, "-u", "-m", "host_tools.cli", "host", "--listen", "127.0.0.1:0",
+             "--database", "sqlite://")
+    with program("sh", "-c", "ulimit -n 24; exec \"$@\"", "host", *words) as said:
+        address = ("127.0.0.1", int(said.wait(r"listening on [\d.]+:(\d+)")[1]))
+        sockets = [socket.create_connection(address, PATIENCE_S) for _ in range(40)]
+        said.wait("no further connection can be taken: Too many open files; [0-9]+ lines")
+        before = len(said.lines), cpu_s(said.process.pid)
+        waited(2.5)
+        after = len(said.lines), cpu_s(said.process.pid)
+        assert after[0] == before[0], said.lines[before[0]:]
+        assert after[1] - before[1] < 0.5, "it spins"
+        # Those that were let in are served, and those that wait, as soon as others end.
+        for sock in sockets[:30]:
+            sock.close()
+        late = Tcp.__new__(Tcp)
+        late.sock, late.client, late.file = sockets[39], Client(), sockets[39].makefile("rb")
+        late.sign_on()
+        for sock in sockets[30:]:
+            sock.close()
+
+
+def cpu_s(pid):
+    """Seconds of processor that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def waited(seconds):
+    """Let real time pass, as only a test of idleness must."""
+    select.select([], [], [], seconds)
+
+
+def test_idle_connections_end_and_busy_ones_do_not(monkeypatch):
+    bank = Acquirer(seed=1)
+    bank.rule("sale", delay=1.5)
+    with serving(bank, idle_s=1) as (server, started):
+        address = server.listen("127.0.0.1", 0)
+        with started:
+            idle = socket.create_connection(address, PATIENCE_S)
+            busy = Tcp(address).sign_on()
+            busy.put(busy.client.sale(100))  # its answer takes longer than a connection may idle
+            assert idle.recv(1) == b""
+            assert decode(busy.get()).get("39") == "00"
+            assert busy.file.read(1) == b"", "in the end it is idle, too"
+            until(lambda: sum("silent for 1 s; closed" in line for line in server.said) == 2)
+            idle.close()
+            busy.close()
+    bank.close()
+
+
+@pytest.mark.parametrize("idle", ["x", "-1", "1.5"])
+def test_a_wrong_idle_time_is_explained(idle, capsys):
+    parser = argparse.ArgumentParser()
+    cli.add_parsers(parser.add_subparsers())
+    with pytest.raises(SystemExit):
+        parser.parse_args(["host", "--listen", "127.0.0.1:0", f"--idle={idle}"])
+    assert "no number of seconds" in capsys.readouterr().err
+
+
+def test_what_is_wrong_with_bytes_on_tcp_is_said_after_the_good_ones_are_answered():
+    bank = Acquirer(seed=1)
+    with serving(bank) as (server, started):
+        address = server.listen("127.0.0.1", 0)
+        with started:
+            terminal = Tcp(address).sign_on()
+            message = terminal.client.sale(100)
+            terminal.sock.sendall(len(message).to_bytes(2, "big") + message + b"\xff\xff")
+            assert decode(terminal.get()).get("39") == "00"
+            assert terminal.get() is None
+            terminal.close()
+            until(lambda: any("announced a message of 65535 bytes" in line
+                              for line in server.said))
+            terminal = Tcp(address)
+            message = terminal.client.manage("0820", "301", f57="5A" * 990)
+            assert len(message) > 1024
+            terminal.put(message)
+            until(lambda: any(f"{len(message)} bytes are more than any message has" in line
+                              for line in server.said), server.said)
+            terminal.put(terminal.client.manage("0820", "301"))
+            assert decode(terminal.get()).get("39") == "00", "the connection goes on"
+            terminal.sock.sendall((len(message) + 2).to_bytes(2, "big"))
+            terminal.close()
     bank.close()
 
 

@@ -1,6 +1,7 @@
 """`mobi gateway`: a terminal on a pty, somebody else's acquirer on TCP, and everything between."""
 
 import argparse
+import os
 import socket
 import threading
 
@@ -117,20 +118,88 @@ def test_messages_are_carried_unchanged(foreign):
         assert setup.terminal.get() == answer
 
 
-def test_without_a_host_nothing_is_sent_and_that_is_said(foreign):
+def test_without_a_host_the_terminals_line_is_down(foreign):
     address = foreign.address
     foreign.listener.close()
     with Setup(address) as setup:
         setup.hears("is away")
-        setup.terminal.put(setup.terminal.client.sale(100))
-        setup.hears("0200 trace 000001 of terminal 00000001 is not sent, the host is away")
-        assert setup.terminal.get(0.1) is None
+        # A terminal asks first whether anybody is there: nobody answers, and nothing is sent.
+        message = setup.terminal.client.sale(100)
+        os.write(setup.terminal.master, setup.terminal.end.send(message))
+        assert setup.terminal.get(0.3) is None and setup.terminal.end.waiting
         foreign.listener = socket.create_server(address)
         foreign.listener.settimeout(20)
         setup.accept(foreign)
         message = setup.terminal.client.sale(200)
         setup.terminal.put(message)
         assert foreign.get() == message, "only the new one, nothing is sent behind one's back"
+
+
+def test_a_request_that_comes_while_the_host_is_called_again_is_held(foreign):
+    with Setup(foreign.address) as setup:
+        setup.accept(foreign)
+        first = setup.terminal.client.sale(100)
+        setup.terminal.put(first)
+        assert foreign.get() == first
+        foreign.put(reply_to(first))
+        assert decode(setup.terminal.get()).trace == 1
+        address = foreign.address
+        foreign.listener.close()
+        foreign.hang_up()
+        setup.hears("is away")
+        # The session goes on, so no SYNC asks whether anybody is there.
+        second = setup.terminal.client.sale(200)
+        setup.terminal.put(second)
+        setup.hears("0200 trace 000002 of terminal 00000001 waits for the host")
+        foreign.listener = socket.create_server(address)
+        foreign.listener.settimeout(20)
+        foreign.accept()
+        assert foreign.get() == second
+        foreign.put(reply_to(second))
+        assert decode(setup.terminal.get()).trace == 2
+
+
+def test_what_was_held_too_long_is_not_sent_and_the_words_speak_of_the_message(
+        foreign, monkeypatch):
+    monkeypatch.setattr(module, "HOLD_MS", 100)
+    with Setup(foreign.address) as setup:
+        setup.accept(foreign)
+        sale = setup.terminal.client.sale(100)
+        setup.terminal.put(sale)
+        assert foreign.get() == sale
+        foreign.put(reply_to(sale))
+        assert setup.terminal.get()
+        foreign.listener.close()
+        foreign.hang_up()
+        setup.hears("is away")
+        setup.terminal.put(setup.terminal.client.reversal(setup.terminal.client.last))
+        setup.hears("0400 trace 000001 of terminal 00000001 was not sent, the host is away. It "
+                    + "has not seen this message; what it booked before stands.")
+        assert not any("Nothing was booked" in line for line in setup.said)
+
+
+def test_a_host_that_hangs_up_after_each_reply_loses_no_request(foreign):
+    with Setup(foreign.address) as setup:
+        for number in range(1, 6):
+            foreign.accept()
+            message = setup.terminal.client.sale(100)
+            setup.terminal.put(message)
+            assert foreign.get() == message
+            foreign.put(reply_to(message))
+            assert decode(setup.terminal.get()).trace == number
+            foreign.hang_up()
+        assert not any("unanswered" in line or "is away" in line for line in setup.said)
+
+
+def test_every_address_of_the_host_is_tried(foreign, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        nobody = closed.getsockname()
+    kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+    found = [(*kind, nobody), (*kind, nobody), (*kind, foreign.address)]
+    monkeypatch.setattr(module.socket, "getaddrinfo", lambda *_, **__: list(found))
+    with Setup(("acquirer.example", 8583)) as setup:
+        setup.accept(foreign)
+        assert not any("away" in line for line in setup.said)
 
 
 def test_a_host_that_hangs_up_leaves_the_outcome_open_and_is_called_again(foreign):
@@ -219,7 +288,37 @@ def test_an_answer_too_long_for_the_line_is_dropped(foreign):
         setup.terminal.put(message)
         foreign.get()
         foreign.put(reply_to(message, **{"59": "AA" * 590, "62": "BB" * 500}))
-        setup.hears("the line takes 1024; dropped")
+        setup.hears("bytes, the line takes 1024; dropped")
+
+
+@pytest.mark.parametrize("prefix, mistake", [
+    (lambda size: (size + 2).to_bytes(2, "big"), "counts its own two bytes"),
+    (lambda size: size.to_bytes(2, "little"), "has its low byte first"),
+    (lambda size: bytes.fromhex(f"{size:04d}"), "is in BCD"),
+])
+def test_a_length_of_another_kind_is_named(foreign, prefix, mistake):
+    with Setup(foreign.address) as setup:
+        setup.accept(foreign)
+        message = setup.terminal.client.sale(100)
+        setup.terminal.put(message)
+        foreign.get()
+        reply = reply_to(message)
+        foreign.sock.sendall(prefix(len(reply)) + reply)
+        setup.hears(f"which {mistake}: it must be {len(reply):04X}")
+        foreign.hang_up()
+        setup.accept(foreign)
+
+
+def test_a_good_answer_before_bytes_that_make_no_sense_still_arrives(foreign):
+    with Setup(foreign.address) as setup:
+        setup.accept(foreign)
+        message = setup.terminal.client.sale(100)
+        setup.terminal.put(message)
+        foreign.get()
+        reply = reply_to(message)
+        foreign.sock.sendall(len(reply).to_bytes(2, "big") + reply + b"\xff\xffabc")
+        assert setup.terminal.get() == reply
+        setup.hears("announced a message of 65535 bytes")
 
 
 def test_a_host_with_another_framing_is_told_off(foreign):
