@@ -161,6 +161,7 @@ class Bench:
         else:
             shared = True
         self.host = host
+        self._shared = shared
         self._courier: Courier | None = None
         options = self._options(settings, shared)
         self.terminal = str(options["terminal"])
@@ -270,6 +271,21 @@ class Bench:
             shutil.rmtree(self.folder, ignore_errors=True)
         elif self.folder.is_dir():
             self._save_images(self.folder)
+
+    @property
+    def stands_alone(self) -> bool:
+        """Is everything around the terminal in this process, and nobody else's?"""
+        return not (self._shared or self._courier or self._outside or self._abroad)
+
+    def copied(self) -> None:
+        """This process is a copy of the bench's own, and the bench in it goes its own way: it leaves
+        alone what belongs to the original."""
+        folder = Path(tempfile.mkdtemp(prefix="mobi-"))
+        if self.log.exists():
+            shutil.copy(self.log, folder)
+        self.folder, self._temporary = folder, True
+        self.log = self.board.log = folder / self.log.name
+        self.board.copied()
 
     def _ask_abroad(self, message: bytes) -> list[Answer]:
         assert self._abroad is not None

@@ -65,6 +65,8 @@ class Line:
         self._to_near = Wire(kernel, baud, self._at_near)
         self._armed: list[tuple[str, str, float]] = []
         self._cut_at: int | None = None  # value of carried
+        # Called with their number before bytes come through.
+        self.before_bytes: Callable[[int], None] | None = None
         self._cuts = 0
         self._in_frame = {">": False, "<": False}
 
@@ -106,8 +108,17 @@ class Line:
 
     def disarm(self) -> None:
         """Forget what waits: a cut after some bytes, faults for the next message."""
-        self._cut_at = None
+        self.forget_cut()
         self._armed.clear()
+
+    def forget_cut(self) -> None:
+        """A cut that waits for its byte does not come."""
+        self._cut_at = None
+
+    @property
+    def bytes_to_cut(self) -> int | None:
+        """How many bytes come through before a cut that waits for them; None without one."""
+        return None if self._cut_at is None else self._cut_at - self.carried
 
     def noise(self, ber: float) -> None:
         """Flip each bit on the wire with probability ``ber``, by the bench's seed. 0 ends it."""
@@ -153,8 +164,8 @@ class Line:
     def armed(self) -> list[str]:
         """The faults that still wait for their message, as text."""
         waiting = [f"{fault} next {what}" for fault, what, _ in self._armed]
-        if self._cut_at is not None:
-            waiting.append(f"cut after {self._cut_at - self.carried} bytes")
+        if self.bytes_to_cut is not None:
+            waiting.append(f"cut after {self.bytes_to_cut} bytes")
         return waiting
 
     def say(self, text: str) -> None:
@@ -184,6 +195,8 @@ class Line:
     def _through(self, direction: str, data: bytes) -> bytes:
         if self.is_cut:
             return b""
+        if self.before_bytes is not None:
+            self.before_bytes(len(data))
         if self._cut_at is not None and self.carried + len(data) >= self._cut_at:
             data = data[: self._cut_at - self.carried]
             self._count(direction, data)

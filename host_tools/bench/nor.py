@@ -313,6 +313,11 @@ class Nor:
         for chip in shared or (self,):
             chip._fuse = fuse
 
+    @property
+    def armed(self):
+        """How many operations come before a cut that was ordered; None without one."""
+        return None if self._fuse is None else self._fuse.left
+
     def disarm(self):
         """Forget a cut that was ordered and has not come."""
         self._fuse = None

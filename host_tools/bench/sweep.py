@@ -5,10 +5,12 @@
         result = sweep.run(cut)
         assert not result.wrong, result
 
-A dry run counts the flash operations and the bytes on the line. Then the same story runs again
-from the same start, once for each cut; afterwards power and line come back, the operator logs in
-and makes one more sale, which must find nothing left to reverse, and settles, after which nothing
-may be open. The money must be right at both ends (`host_tools.bench.invariants`).
+A dry run counts the flash operations and the bytes on the line. Then the same story is told again
+from the same start, and at each cut a copy of the whole bench (`host_tools.bench.branch`) goes its
+own way with it: power and line come back, the operator logs in and makes one more sale, which must
+find nothing left to reverse, and settles, after which nothing may be open. The money must be right
+at both ends (`host_tools.bench.invariants`). Where no copy can be made, and when a single cut is
+replayed, the story is told from the start for that cut: the result is the same.
 """
 
 from __future__ import annotations
@@ -16,12 +18,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from host_tools.bench import invariants, stories
+from host_tools.bench import branch, invariants, stories
 from host_tools.bench.bench import Bench, Timeout
 from host_tools.bench.nor import MODES
 from host_tools.bench.states import Snapshot
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 LAST_SALE = 1_00  # 分, the sale after the recovery
 HOW = ("clean", "torn", *MODES[1:])
 _CUT = re.compile(rf"(power:(?P<op>\d+):(?P<how>{'|'.join(HOW)}))|(line:(?P<bytes>\d+))")
+# So many results a listener waits for at most.
+_AT_A_TIME = 40
 # Behind so many flash operations a story is over and the terminal tidies up.
 _DENSE = 8
 
@@ -212,31 +215,53 @@ class Sweep:
             return Size(bench.flash_ops() - ops, ends)
 
     def run(self, cut: Cut) -> Result:
-        """One run with ``cut``."""
+        """One run with ``cut``, from the start of the story."""
         with self._bench() as bench:
             cut.arm(bench)
-            try:
-                self.story.act(bench)
-            except (Timeout, LookupError):
-                pass  # the story could not go on; what matters is what becomes of the money
-            reached = cut.has_happened(bench)
-            bench.disarm()
-            result = _aftermath(bench, cut, reached)
-        if reached:
-            return result
-        short = "replay: the story ended before the cut, unlike in the dry run"
-        return replace(result, wrong=(*result.wrong, short))
+            self._tell(bench)
+            return _ended(bench, cut)
+
+    def run_all(self, cuts: Sequence[Cut], jobs: int = 1) -> list[Result]:
+        """The results of ``cuts``, in their order; the story is told once for all of them as far as
+        the board can be copied. ``jobs``: how many copies run at a time."""
+        cuts = list(dict.fromkeys(cuts))
+        found: dict[Cut, Result] = {}
+        with self._bench() as bench:
+            here = [cut for cut in cuts if branch.can(bench, cut.kind)]
+            if len(here) > 1:
+                found = branch.results(bench, here, lambda: self._tell(bench), _ended, jobs)
+        rest = [cut for cut in cuts if cut not in found]
+        if jobs > 1 and len(rest) > 1:
+            found.update(branch.apart(rest, self.run, jobs))
+        return [found[cut] if cut in found else self.run(cut) for cut in cuts]
+
+    def _tell(self, bench: Bench) -> None:
+        try:
+            self.story.act(bench)
+        except (Timeout, LookupError):
+            pass  # the story could not go on; what matters is what becomes of the money
 
     def check(self, cuts: Sequence[Cut] | None = None) -> list[Result]:
         """Run with all ``cuts``, by default with every one there is; ``SweepError`` names those
         that end badly."""
-        results = [self.run(cut) for cut in (self.measure().cuts() if cuts is None else cuts)]
+        results = self.run_all(self.measure().cuts() if cuts is None else cuts)
         broken = [str(result) for result in results if result.wrong]
         if broken:
             raise SweepError(
                 f"{self.story.text}: {len(broken)} of {len(results)} cuts end badly\n"
                 + "\n".join(broken))
         return results
+
+
+def _ended(bench: Bench, cut: Cut) -> Result:
+    # The story with ``cut`` is over: what became of it.
+    reached = cut.has_happened(bench)
+    bench.disarm()
+    result = _aftermath(bench, cut, reached)
+    if reached:
+        return result
+    short = "replay: the story ended before the cut, unlike in the dry run"
+    return replace(result, wrong=(*result.wrong, short))
 
 
 def _aftermath(bench: Bench, cut: Cut, reached: bool) -> Result:
@@ -274,23 +299,7 @@ def _states(transactions: Sequence[invariants.Txn]) -> str:
 def run_all(
     story: str, cuts: Sequence[Cut], seed: int = 1, board: str = "unix", jobs: int = 1
 ) -> Iterator[Result]:
-    """The results of ``cuts``, in order; in ``jobs`` processes."""
-    if jobs <= 1 or len(cuts) < 2 * jobs:
-        sweep = Sweep(STORIES[story], seed, board)
-        yield from map(sweep.run, cuts)
-        return
-    with ProcessPoolExecutor(jobs, initializer=_prepare, initargs=(story, seed, board)) as pool:
-        yield from pool.map(_run_in_pool, cuts, chunksize=1)
-
-
-_sweep: Sweep | None = None  # of this worker process
-
-
-def _prepare(story: str, seed: int, board: str) -> None:
-    global _sweep
-    _sweep = Sweep(STORIES[story], seed, board)
-
-
-def _run_in_pool(cut: Cut) -> Result:
-    assert _sweep is not None
-    return _sweep.run(cut)
+    """The results of ``cuts``, in order; ``jobs`` at a time."""
+    sweep = Sweep(STORIES[story], seed, board)
+    for begin in range(0, len(cuts), _AT_A_TIME):
+        yield from sweep.run_all(cuts[begin : begin + _AT_A_TIME], jobs)

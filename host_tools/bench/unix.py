@@ -34,6 +34,7 @@ class UnixBoard:
     """A terminal as a MicroPython process. It runs only while ``run`` is being called."""
 
     name = "unix"
+    can_be_copied_at = ("power",)  # the terminal's own process is not copied along
 
     def __init__(self, kernel: Kernel, rig: Rig, log: Path, heap: str = HEAP) -> None:
         self.kernel = kernel
@@ -127,6 +128,15 @@ class UnixBoard:
             self._process.kill()
             self._process.wait()
             self._process = None
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def copied(self) -> None:
+        """This is a copy of the bench's process: the terminal belongs to the original."""
+        if self._process is not None:
+            self._process.returncode = 0  # it is not ours to wait for
+        self._process = None
         if self._socket is not None:
             self._socket.close()
             self._socket = None

@@ -1,0 +1,235 @@
+"""Copies of a running bench, each of which goes on with another fault.
+
+A power cut leaves flash, line, paper, acquirer and clock, and all of them are objects of this
+process. So one telling of a story is enough for all its cuts: where a cut is to come, the process is
+copied (``fork``), the copy suffers the cut and goes its way to a result, and the original goes on to
+the next place as if nothing had been. What a copy does is what a telling from the start would have
+done, to the byte: its past is the same past.
+
+A terminal in a process of its own cannot be copied along; it need not be where the power is cut.
+The in-process board can be copied anywhere.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import pickle
+import signal
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
+from multiprocessing.connection import wait
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+
+if TYPE_CHECKING:
+    from host_tools.bench.bench import Bench
+    from host_tools.bench.sweep import Cut
+
+Name = TypeVar("Name", bound=Hashable)
+Found = TypeVar("Found")
+# A cut that waits for so many operations or bytes never comes: it only counts them.
+_NEVER = 1 << 40
+
+
+class CopyFailed(RuntimeError):
+    """A copy ended without its result; the text tells how."""
+
+
+class Copies(Generic[Name, Found]):
+    """Up to ``jobs`` copies of this process at a time, each with a name and a result."""
+
+    def __init__(self, jobs: int = 1) -> None:
+        self.mine: Name | None = None  # in a copy: its name
+        self._jobs = jobs
+        self._running: dict[int, tuple[Name, int, bytearray]] = {}  # by the end of their pipe
+        self._found: dict[Name, Found] = {}
+        self._failed: list[str] = []
+        self._tell = -1
+
+    def begin(self, name: Name) -> bool:
+        """Make a copy; true in the copy, which must come to ``end`` or ``fail``."""
+        while len(self._running) >= self._jobs:
+            self._listen()
+        ours, theirs = os.pipe()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        gc.freeze()  # a collection in the copy would copy every page there is
+        with warnings.catch_warnings():
+            # The threads of a test runner: none of them holds what a copy needs.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
+        if pid:
+            gc.unfreeze()
+            os.close(theirs)
+            self._running[ours] = (name, pid, bytearray())
+            return False
+        os.close(ours)
+        for other in self._running:
+            os.close(other)
+        self._running.clear()
+        self.mine = name
+        self._tell = theirs
+        return True
+
+    def end(self, found: Found) -> NoReturn:
+        """In a copy: this is its result, and its end."""
+        self._say((found, ""))
+
+    def fail(self) -> NoReturn:
+        """In a copy: it ends with the exception that is being handled."""
+        self._say((None, traceback.format_exc()))
+
+    def _say(self, what: Any) -> NoReturn:
+        with os.fdopen(self._tell, "wb") as pipe:
+            pickle.dump(what, pipe)
+        os._exit(0)  # what is to be tidied up at the end belongs to the original
+
+    def _listen(self) -> None:
+        for ready in wait(list(self._running)):
+            assert isinstance(ready, int)
+            more = os.read(ready, 65536)
+            name, pid, said = self._running[ready]
+            said += more
+            if not more:
+                del self._running[ready]
+                os.close(ready)
+                _, status = os.waitpid(pid, 0)
+                self._heard(name, said, status)
+
+    def _heard(self, name: Name, said: bytearray, status: int) -> None:
+        if not said:
+            self._failed.append(f"{name}: its process ended with status {status}")
+            return
+        found, error = pickle.loads(said)  # noqa: S301  from a copy of this very process
+        if error:
+            self._failed.append(f"{name}: {error}")
+        else:
+            self._found[name] = found
+
+    def results(self) -> dict[Name, Found]:
+        """Wait for all copies; their results by name. ``CopyFailed`` when one has none."""
+        while self._running:
+            self._listen()
+        if self._failed:
+            raise CopyFailed("\n".join(self._failed))
+        return self._found
+
+    def kill(self) -> None:
+        """End all copies at once."""
+        for pipe, (_, pid, _) in self._running.items():
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            os.close(pipe)
+        self._running.clear()
+
+
+def can(bench: Bench, kind: str) -> bool:
+    """Can ``bench`` be copied where a cut of this kind comes?"""
+    return bench.stands_alone and kind in getattr(bench.board, "can_be_copied_at", ())
+
+
+def results(
+    bench: Bench, cuts: Sequence[Cut], tell: Callable[[], None],
+    ended: Callable[[Bench, Cut], Found], jobs: int = 1,
+) -> dict[Cut, Found]:
+    """Let ``tell`` tell its story, and where each of ``cuts`` comes, a copy of ``bench`` have it.
+
+    ``ended(bench, cut)``: called in each copy when the story is over; its result. Cuts that the
+    story never comes to are not in what is returned.
+    """
+    copies: Copies[Cut, Found] = Copies(jobs)
+    try:
+        _Watch(bench, cuts, copies)
+        tell()
+        if copies.mine is not None:
+            found = ended(bench, copies.mine)
+            bench.close()
+            copies.end(found)
+        _forget(bench)
+        return copies.results()
+    except BaseException:
+        if copies.mine is not None:
+            copies.fail()
+        copies.kill()
+        raise
+
+
+def apart(cuts: Sequence[Cut], run: Callable[[Cut], Found], jobs: int) -> dict[Cut, Found]:
+    """``run`` each of ``cuts`` in a process of its own."""
+    copies: Copies[Cut, Found] = Copies(jobs)
+    try:
+        for cut in cuts:
+            if copies.begin(cut):
+                copies.end(run(cut))
+        return copies.results()
+    except BaseException:
+        if copies.mine is not None:
+            copies.fail()
+        copies.kill()
+        raise
+
+
+def _forget(bench: Bench) -> None:
+    # Neither counts nor waits any more.
+    for nor in bench.rig.flash:
+        nor.on_op = None
+        nor.disarm()
+    bench.line.before_bytes = None
+    bench.line.forget_cut()
+
+
+class _Watch:
+    # Sees every flash operation and every piece of bytes before it comes, and makes the copies.
+
+    def __init__(self, bench: Bench, cuts: Sequence[Cut], copies: Copies[Cut, Any]) -> None:
+        self._bench = bench
+        self._copies = copies
+        self._at_ops: dict[int, list[Cut]] = {}
+        self._at_bytes: list[Cut] = []
+        # A cut that is torn by the seed takes a number of the chip's when it is ordered.
+        self._number = bench.rig.flash[0].random.state
+        for cut in cuts:
+            if cut.kind == "power":
+                self._at_ops.setdefault(cut.at, []).append(cut)
+            else:
+                self._at_bytes.append(cut)
+        if self._at_ops:
+            bench.power_cut(at_flash_op=_NEVER, torn=False)
+            for nor in bench.rig.flash:
+                nor.on_op = self._operation
+        if self._at_bytes:
+            bench.line.cut(after_bytes=_NEVER)
+            self._began = bench.line.carried
+            bench.line.before_bytes = self._bytes
+
+    def _operation(self, kind: str, sector: int, offset: int, size: int, us: int) -> None:
+        left = self._bench.rig.flash[0].armed
+        if left is None or left < _NEVER // 2:
+            return  # the story itself has done something with the power: no telling what is meant
+        for cut in self._at_ops.pop(_NEVER - left, ()):
+            if cut.how == "torn" and self._bench.rig.flash[0].random.state != self._number:
+                continue
+            if self._begin(cut):
+                replace(cut, at=0).arm(self._bench)
+                return
+
+    def _bytes(self, count: int) -> None:
+        line = self._bench.line
+        if line.bytes_to_cut is None or line.bytes_to_cut < _NEVER // 2:
+            return
+        done = line.carried - self._began
+        for cut in [cut for cut in self._at_bytes if cut.at <= done + count]:
+            self._at_bytes.remove(cut)
+            if self._begin(cut):
+                replace(cut, at=cut.at - done).arm(self._bench)
+                return
+
+    def _begin(self, cut: Cut) -> bool:
+        if not self._copies.begin(cut):
+            return False
+        self._bench.copied()
+        _forget(self._bench)
+        return True
