@@ -278,14 +278,14 @@ class Bench:
         return not (self._shared or self._courier or self._outside or self._abroad)
 
     def copied(self) -> None:
-        """This process is a copy of the bench's own, and the bench in it goes its own way: it leaves
-        alone what belongs to the original."""
+        """This process is a copy of the bench's own: what belongs to the original is left alone."""
+        assert isinstance(self.board, boards.CopiedBoard)
         folder = Path(tempfile.mkdtemp(prefix="mobi-"))
         if self.log.exists():
             shutil.copy(self.log, folder)
         self.folder, self._temporary = folder, True
-        self.log = self.board.log = folder / self.log.name
-        self.board.copied()
+        self.log = folder / self.log.name
+        self.board.copied(self.log)
 
     def _ask_abroad(self, message: bytes) -> list[Answer]:
         assert self._abroad is not None

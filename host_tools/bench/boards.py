@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from host_tools.bench.kernel import Kernel
 from host_tools.bench.unix import UnixBoard
@@ -44,6 +44,19 @@ class Board(Protocol):
 
     def measure(self) -> dict[str, str]:
         """The terminal's own measurements of heap and loop."""
+
+
+@runtime_checkable
+class CopiedBoard(Protocol):
+    """A board that goes on in a copy of this process (`branch`) made while it runs.
+
+    ``can_be_copied_at``: "power", where its power is cut next, and "line", anywhere else.
+    """
+
+    can_be_copied_at: tuple[str, ...]
+
+    def copied(self, log: Path) -> None:
+        """This is the copy; what the firmware says from now on goes to ``log``."""
 
 
 NAMES = ("unix", "inprocess", "pico")

@@ -1,10 +1,10 @@
 """Copies of a running bench, each of which goes on with another fault.
 
 A power cut leaves flash, line, paper, acquirer and clock, and all of them are objects of this
-process. So one telling of a story is enough for all its cuts: where a cut is to come, the process is
-copied (``fork``), the copy suffers the cut and goes its way to a result, and the original goes on to
-the next place as if nothing had been. What a copy does is what a telling from the start would have
-done, to the byte: its past is the same past.
+process. So one telling of a story is enough for all its cuts: where a cut is to come, the process
+is copied (``fork``), the copy suffers the cut and goes its way to a result, and the original goes
+on to the next place as if nothing had been. What a copy does is what a telling from the start would
+have done, to the byte: its past is the same past.
 
 A terminal in a process of its own cannot be copied along; it need not be where the power is cut.
 The in-process board can be copied anywhere.
@@ -23,6 +23,8 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+
+from host_tools.bench.boards import CopiedBoard
 
 if TYPE_CHECKING:
     from host_tools.bench.bench import Bench
@@ -103,7 +105,7 @@ class Copies(Generic[Name, Found]):
         if not said:
             self._failed.append(f"{name}: its process ended with status {status}")
             return
-        found, error = pickle.loads(said)  # noqa: S301  from a copy of this very process
+        found, error = pickle.loads(said)  # from a copy of this very process
         if error:
             self._failed.append(f"{name}: {error}")
         else:
@@ -128,7 +130,8 @@ class Copies(Generic[Name, Found]):
 
 def can(bench: Bench, kind: str) -> bool:
     """Can ``bench`` be copied where a cut of this kind comes?"""
-    return bench.stands_alone and kind in getattr(bench.board, "can_be_copied_at", ())
+    return bench.stands_alone and isinstance(bench.board, CopiedBoard) and (
+        kind in bench.board.can_be_copied_at)
 
 
 def results(

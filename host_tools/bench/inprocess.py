@@ -152,7 +152,7 @@ class InProcess:
     """A terminal as objects of this process. It runs only while ``run`` is being called."""
 
     name = "inprocess"
-    can_be_copied_at = ("power", "line")
+    can_be_copied_at: tuple[str, ...] = ("power", "line")
 
     def __init__(self, kernel: Kernel, rig: Rig, log: Path) -> None:
         self.kernel = kernel
@@ -192,8 +192,9 @@ class InProcess:
         self._end()
         self.powered = False
 
-    def copied(self) -> None:
+    def copied(self, log: Path) -> None:
         """This is a copy of the bench's process, and the terminal in it one of the terminal."""
+        self.log = log
 
     def _end(self) -> None:
         # Its coroutines are closed here, not some day by the collector.

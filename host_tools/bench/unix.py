@@ -34,7 +34,7 @@ class UnixBoard:
     """A terminal as a MicroPython process. It runs only while ``run`` is being called."""
 
     name = "unix"
-    can_be_copied_at = ("power",)  # the terminal's own process is not copied along
+    can_be_copied_at: tuple[str, ...] = ("power",)  # the terminal's own process is not copied along
 
     def __init__(self, kernel: Kernel, rig: Rig, log: Path, heap: str = HEAP) -> None:
         self.kernel = kernel
@@ -132,8 +132,9 @@ class UnixBoard:
             self._socket.close()
             self._socket = None
 
-    def copied(self) -> None:
+    def copied(self, log: Path) -> None:
         """This is a copy of the bench's process: the terminal belongs to the original."""
+        self.log = log
         if self._process is not None:
             self._process.returncode = 0  # it is not ours to wait for
         self._process = None

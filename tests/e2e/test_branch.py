@@ -70,7 +70,7 @@ def test_what_is_wrong_in_a_copy_is_told(monkeypatch):
 
     monkeypatch.setattr(invariants, "violations", lambda *args: ["booked: nothing"])
     sweep = Sweep(STORIES["sale"], **LEAN)
-    with pytest.raises(SweepError, match="power:1:clean.*booked: nothing"):
+    with pytest.raises(SweepError, match=r"power:1:clean.*booked: nothing"):
         sweep.check([Cut("power", 1, "clean"), Cut("power", 2, "clean")])
 
 
