@@ -83,7 +83,7 @@ class Board(Protocol):
     aux_baud: int
     """its speed, which the printer's driver paces itself by"""
     journal_flash: BlockDevice
-    """`readblocks`, `writeblocks` at an offset (never erases), `ioctl` 4, 5, 6; 64 sectors of 4 KiB"""
+    """`readblocks`, `writeblocks` at an offset (never erases), `ioctl` 4, 5, 6; 64 of 4 KiB"""
     vault_flash: BlockDevice
     """the same with 2 sectors"""
     flash_unit: int
