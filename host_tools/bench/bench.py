@@ -38,7 +38,7 @@ from host_tools.bench.outside import Outside, Port, Pty, SerialPort
 from host_tools.bench.rig import HOLD_US, Rig
 
 if TYPE_CHECKING:
-    from host_tools.journal import Transaction
+    from host_tools.journal import Reader, Transaction
 
 log = logging.getLogger(__name__)
 
@@ -163,6 +163,7 @@ class Bench:
         self.host = host
         self._shared = shared
         self._courier: Courier | None = None
+        self._reader: Reader | None = None
         options = self._options(settings, shared)
         self.terminal = str(options["terminal"])
         self.folder = Path(keep or tempfile.mkdtemp(prefix="mobi-"))
@@ -550,9 +551,11 @@ class Bench:
 
     def journal(self) -> list[Transaction]:
         """The transactions in the terminal's journal, oldest first, by the independent decoder."""
-        from host_tools.journal import decode
+        if self._reader is None:
+            from host_tools.journal import Reader
 
-        return decode(bytes(self.rig.flash[wiring.JOURNAL].mem)).transactions
+            self._reader = Reader()
+        return self._reader.transactions(bytes(self.rig.flash[wiring.JOURNAL].mem))
 
     def trace(self) -> list[Entry]:
         """The messages of this terminal, decoded and masked, as the acquirer saw them."""

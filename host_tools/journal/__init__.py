@@ -1,5 +1,5 @@
 """Decoder of journal images, written from docs/journal.md; shares no code with the firmware."""
 
-from host_tools.journal.decode import Journal, Note, Settlement, Transaction, decode
+from host_tools.journal.decode import Journal, Note, Reader, Settlement, Transaction, decode
 
-__all__ = ["Journal", "Note", "Settlement", "Transaction", "decode"]
+__all__ = ["Journal", "Note", "Reader", "Settlement", "Transaction", "decode"]

@@ -7,6 +7,8 @@ compares its result with every checkpoint it comes past.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -56,6 +58,8 @@ STEPS = {
     ("declined", "print"): "declined",
 }
 OPEN = ("pending", "reversal_due", "unknown")
+# After these a `Reader` begins from the beginning: they carry along, move the floor, resume.
+_AFRESH = (2, 7, 11)
 _HALF = 1 << 31
 _MASK = (1 << 32) - 1
 
@@ -175,6 +179,87 @@ class Journal:
 
 def decode(image: bytes) -> Journal:
     """Take an image apart. Never raises, whatever the bytes are."""
+    journal, replay = _decode(image)
+    if replay is not None:
+        journal.transactions = []
+        for txn, state in _as_they_stand(journal, replay):
+            txn.state = state
+            journal.transactions.append(txn)
+    return journal
+
+
+class Reader:
+    """Reads the transactions of one chip again and again, each time from where it stopped.
+
+    What it gives is what ``decode`` gives. It goes on where nothing has happened but that records
+    were added to the newest sector; after anything else it begins from the beginning.
+    """
+
+    def __init__(self) -> None:
+        self._image = b""
+        self._journal: Journal | None = None
+        self._replay: _Replay | None = None
+        # By ordinal: what was handed out, which nobody changes any more.
+        self._handed: dict[int, Transaction] = {}
+        self._found: list[Transaction] = []
+
+    def transactions(self, image: bytes) -> list[Transaction]:
+        """The transactions in ``image``, oldest first."""
+        if image != self._image:
+            if not self._go_on(image):
+                self._handed.clear()
+                self._journal, self._replay = _decode(image)
+            self._image = image
+            self._found = self._hand_out()
+        return list(self._found)
+
+    def _hand_out(self) -> list[Transaction]:
+        if self._journal is None or self._replay is None:
+            return []
+        found = []
+        for txn, state in _as_they_stand(self._journal, self._replay):
+            handed = self._handed.get(txn.ordinal)
+            if handed is None or handed.state != state:
+                handed = self._handed[txn.ordinal] = copy(txn)
+                handed.state, handed.history = state, list(txn.history)
+            found.append(handed)
+        return found
+
+    def _go_on(self, image: bytes) -> bool:
+        # Replay what was added; False where that is not all that has happened.
+        journal, replay, before = self._journal, self._replay, self._image
+        if journal is None or replay is None or journal.damage or len(image) != len(before):
+            return False
+        old = journal.sectors[journal.chain[-1]]
+        begin, behind = old.number * SECTOR, (old.number + 1) * SECTOR
+        if image[: begin + old.end] != before[: begin + old.end]:
+            return False
+        if image[behind:] != before[behind:] or old.torn or old.void:
+            return False
+        new = layout.take_apart(image[begin:behind], old.number)
+        count = len(old.records)
+        added = new.records[count:]
+        if new.torn or new.void or any(r.kind in _AFRESH or not r.counts for r in added):
+            return False
+        if [_gist(r) for r in new.records[:count]] != [_gist(r) for r in old.records]:
+            return False
+        for r in added:
+            try:
+                replay.apply(r)
+            except (IndexError, KeyError, layout.Malformed):
+                return False
+            self._handed.pop(u24(r.payload, 0), None)  # whoever it is about, if about one
+        journal.sectors[old.number] = new
+        _where_it_ends(journal, replay)
+        return not journal.damage
+
+
+def _gist(r: Record) -> tuple[int, int, int, bytes, bool]:
+    return r.offset, r.kind, r.incarnation, r.payload, r.counts
+
+
+def _decode(image: bytes) -> tuple[Journal, _Replay | None]:
+    # All but the transactions; None where there is no log.
     count = len(image) // SECTOR
     raw = [image[i * SECTOR : (i + 1) * SECTOR] for i in range(count)]
     sectors = [layout.take_apart(data, i) for i, data in enumerate(raw)]
@@ -193,15 +278,15 @@ def decode(image: bytes) -> Journal:
         dropped += 1
     else:
         journal.verdict = _nothing(raw, heads)
-        return journal
+        return journal, None
     _follow(journal, order[dropped:], raw)
-    _replay(journal)
+    replay = _replay(journal)
     torn = journal.sectors[journal.chain[-1]].torn
     if journal.damage:
         journal.verdict = "damaged"
     else:
         journal.verdict = "repaired" if torn or dropped else "clean"
-    return journal
+    return journal, replay
 
 
 def _age(reference: Head, head: Head) -> int:
@@ -382,7 +467,7 @@ class _Replay:
             txn.printed = p[7]
 
 
-def _replay(journal: Journal) -> None:
+def _replay(journal: Journal) -> _Replay:
     heads = {s: journal.sectors[s].head for s in journal.chain}
     first = heads[journal.chain[0]]
     assert first is not None
@@ -401,13 +486,22 @@ def _replay(journal: Journal) -> None:
             except (IndexError, KeyError, layout.Malformed):
                 r.counts = False
                 journal.damage.append(f"sector {r.sector}, offset {r.offset}: malformed {r.name}")
-    known = replay.known
+    _where_it_ends(journal, replay)
+    return replay
+
+
+def _where_it_ends(journal: Journal, replay: _Replay) -> None:
     journal.ordinal = replay.ordinal
     journal.batch_start = replay.batch_start
     journal.batch = replay.batch
     journal.next_trace = replay.trace
     journal.stage = replay.stage
     journal.notes = list(replay.notes.values())
+
+
+def _as_they_stand(journal: Journal, replay: _Replay) -> Iterator[tuple[Transaction, str]]:
+    # The transactions, oldest first, with the state that follows from all the others.
+    known = replay.known
     approved = [t for t in known.values() if t.state == "approved"]
     undone = {t.target for t in approved if t.kind == "void"}
     refunded = {t.target for t in approved if t.kind == "refund"}
@@ -415,14 +509,15 @@ def _replay(journal: Journal) -> None:
         known.values(), key=lambda t: -((journal.ordinal - t.ordinal) & 0xFFFFFF)
     )
     for t in transactions:
-        if t.state == "approved":
+        state = t.state
+        if state == "approved":
             if t.ordinal in undone:
-                t.state = "voided"
+                state = "voided"
             elif t.ordinal in refunded:
-                t.state = "refunded"
+                state = "refunded"
             elif not journal._is_open(t):
-                t.state = "settled"
-    journal.transactions = transactions
+                state = "settled"
+        yield t, state
 
 
 def _compare(journal: Journal, replay: _Replay, head: Head) -> None:
