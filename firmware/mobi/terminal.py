@@ -80,6 +80,7 @@ FLOWS = {
     "refund_code": refund.by_code,
     "sale_code": sale.by_code,
     "approved": sale.late,
+    "owed_slips": sale.offer_slip,
     "case": unfinished.show,
     "check_voucher": check.run,
     "reprint": printing.reprint,
@@ -336,6 +337,7 @@ class Terminal:
         where = "terminal %s, Mobi %s" % (self.settings.get("terminal"), VERSION)
         self.audit(audit.BOOT, "; ".join([where, verdict.text[:40]] + self.boot_notes))
         online.recover(self)
+        self.printing.at_boot()
         self.loop.spawn("housekeeping", self._housekeeping(), vital=True)
 
     def _identity(self):

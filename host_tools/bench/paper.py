@@ -410,14 +410,16 @@ class Paper:
         for line in self.printed:
             piece.append(line)
             if line.cut:
-                yield piece
+                if any(line.text() for line in piece):
+                    yield piece
                 piece = []
         if any(line.text() for line in piece):
             yield piece
 
     @property
     def receipts(self) -> list[str]:
-        """The text of each piece of paper, in order; the last one may still be in the printer."""
+        """The text of each piece of paper that has any, in order; the last one may still be in the
+        printer."""
         return ["\n".join(line.text() for line in piece).strip("\n") for piece in self._pieces()]
 
     def tear_off(self) -> None:

@@ -7,7 +7,7 @@ import pytest
 from host_tools.bench import stories, wiring
 from tests.e2e import desk
 from tests.e2e.desk import key_in, log_in
-from tests.e2e.kit import CARDS, word
+from tests.e2e.kit import CARDS, pick, word
 
 CARD = stories.CARD
 RICH = CARDS["rich"]
@@ -419,3 +419,175 @@ def test_a_batch_above_100_million_keeps_counts_and_digits(make_bench, language)
         assert re.search(rf"^{word(b, name)} +12\n +{total}$", slip, re.M), slip
     assert re.search(rf"{word(b, 'net')} +{total}", slip)
     assert b.host.ledger().balance("merchant") == 10_000_999_990
+
+
+# -- which slips are owed, and of what ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("newest", ["lost", "declined"])
+def test_reprint_last_never_steps_back_in_silence(make_bench, language, newest):
+    b = make_bench(language=language, settings={"copies": 1, "reversal_minutes": 0})
+    b.power_on()
+    b.sign_on()
+    first = stories.sale(b, 1500)
+    if newest == "lost":
+        stories.lost_sale(b, 1500)
+    else:
+        stories.sale(b, 1500, pan=CARDS["lost"], wait=False)
+        b.clock.advance(5)
+        press_until_idle(b)
+    second = b.journal()[-1]
+    printed = len(b.receipts())
+    b.choose(word(b, "reprint_last"))
+    said = " ".join(b.read())
+    state = word(b, "state_reversal_due" if newest == "lost" else "state_declined")
+    for wanted in (word(b, "newest_is"), f"{second.trace:06d}", state, word(b, "no_slip_of_it"),
+                   word(b, "slip_before_it"), f"{first.trace:06d}"):
+        assert wanted in said, said
+    assert len(b.receipts()) == printed
+    b.press("CANCEL")
+    b.to_idle()
+    assert len(b.receipts()) == printed
+    b.choose(word(b, "reprint_last"))
+    b.press("ENTER")
+    b.to_idle()
+    assert f"{first.trace:06d}" in b.receipts()[-1] and "DUPLICATED" in b.receipts()[-1]
+
+
+def press_until_idle(b):
+    for _ in range(6):
+        b.press("CANCEL")
+    b.to_idle()
+
+
+def test_reprint_last_says_why_there_is_none(b):
+    stories.lost_sale(b, 1500)
+    b.choose("重打最后一笔")
+    assert b.shows("该交易待冲正,无签购单")
+
+
+def test_a_balance_has_no_slip(b):
+    b.choose("余额查询")
+    b.swipe(CARD)
+    b.press("ENTER")
+    key_in(b, stories.PIN)
+    b.wait_for("可用余额")
+    b.to_idle()
+    trace = b.journal()[-1].trace
+    b.choose("重打任意一笔")
+    key_in(b, str(trace))
+    assert b.shows("余额查询没有签购单")
+    b.to_idle()
+    b.choose("重打最后一笔")
+    assert b.shows("无交易")
+    b.to_idle()
+    assert b.paper() == ""
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("cut_at", ["first", "second"])
+def test_a_late_refunds_slip_is_owed_behind_a_newer_sale(make_bench, language, cut_at):
+    b = make_bench(language=language)
+    b.power_on()
+    b.sign_on()
+    sale = stories.sale(b, 4000)
+    b.line.drop_next("reply")
+    stories.refund(b, sale.rrn, f"{b.clock.now:%m%d}", 1500, wait=False)
+    b.wait_until(lambda: b.journal()[-1].state == "unknown", 120, "an unknown refund")
+    b.to_idle()
+    stories.sale(b, 2000)
+    pieces = len(b.receipts())
+    b.choose(word(b, "unfinished"))
+    b.press("ENTER", "ENTER")
+    pick(b, word(b, "step_query"))
+    b.wait_for(word(b, "enter_steps"))
+    b.press("ENTER", "1")
+    title = word(b, "copy_cardholder" if cut_at == "second" else "copy_merchant")
+    if cut_at == "second":
+        b.wait_for(stories.text(b, "tear_off"))
+        b.touch("ENTER")
+    b.wait_until(lambda: b.paper().count(title) == 3, 20, title)
+    desk.restart(b)
+    log_in(b)
+    refund = [t for t in b.journal() if t.kind == "refund"][0]
+    assert (refund.state, refund.printed) == ("approved", 1 if cut_at == "second" else 0)
+    b.wait_for(word(b, "slip_owed"))
+    assert b.shows(f"{refund.trace:06d}") and b.shows("15.00")
+    b.press("ENTER")
+    if cut_at == "first":
+        b.wait_for(stories.text(b, "tear_off"))
+        b.press("ENTER")
+    b.to_idle()
+    assert [t.printed for t in b.journal()] == [3, 3, 3]
+    assert len(b.receipts()) > pieces and word(b, "late_result") in b.receipts()[-1]
+    desk.restart(b)
+    log_in(b)
+    b.clock.advance(5)
+    assert not b.shows(word(b, "slip_owed"))
+
+
+def test_cancel_while_a_copy_is_printed_does_not_answer_the_next_question(b):
+    start_sale(b)
+    b.wait_until(lambda: "签购单" in b.paper(), timeout=20)
+    b.touch("CANCEL")
+    b.wait_for("请撕纸")
+    b.clock.advance(12)
+    b.to_idle()
+    assert b.journal()[-1].printed == 3 and len(b.receipts()) == 2
+
+
+def whole_slips(b):
+    """All pieces of paper with a sales slip; each one begins with its title and ends with its
+    foot, or is a torn one that ends where it was torn."""
+    for slip in b.receipts():
+        assert slip.count("签购单") <= 1, slip
+    return [slip for slip in b.receipts() if slip.endswith("客服电话 95516")]
+
+
+def test_a_torn_piece_does_not_hang_on_the_next_slip(b):
+    b.swipe(CARD)
+    b.press("ENTER")
+    key_in(b, "1000")
+    key_in(b, stories.PIN)
+    b.wait_until(lambda: "终端号" in b.paper(), timeout=20)
+    b.rig.paper.open_cover()
+    b.wait_for("打印机盖未关")
+    b.rig.close_cover()
+    b.press("ENTER")
+    b.wait_for("请撕纸")
+    b.press("ENTER")
+    b.to_idle()
+    assert len(whole_slips(b)) == 2 and len(b.receipts()) == 3
+
+
+def test_nor_does_one_that_a_power_cut_left(b):
+    start_sale(b)
+    b.wait_until(lambda: "终端号" in b.paper(), timeout=20)
+    desk.restart(b)
+    log_in(b)
+    b.wait_for("上笔签购单未印完")
+    b.press("ENTER")
+    b.wait_for("请撕纸")
+    b.press("ENTER")
+    b.to_idle()
+    assert len(whole_slips(b)) == 2 and len(b.receipts()) == 3
+
+
+def test_a_refund_that_settlement_finds_booked_gets_its_slip(b):
+    sale = stories.sale(b, 4000)
+    b.line.drop_next("reply")
+    stories.refund(b, sale.rrn, f"{b.clock.now:%m%d}", 1500, wait=False)
+    b.wait_until(lambda: b.journal()[-1].state == "unknown", 120, "an unknown refund")
+    b.to_idle()
+    b.choose("结算")
+    b.press("ENTER", "ENTER")
+    b.wait_for("打印交易明细?")
+    b.press("CANCEL")
+    b.wait_for("签购单未打印")
+    b.press("ENTER")
+    b.wait_for("请撕纸")
+    b.press("ENTER")
+    b.to_idle()
+    assert "RMB -15.00" in b.receipts()[-1] and "迟到结果" in b.receipts()[-1]
+    assert [t.printed for t in b.journal() if t.kind == "refund"] == [3]

@@ -96,6 +96,9 @@ class Printer:
         # Not every printer knows GS r; asked once.
         self._answers_marks = None
         self._unclean = False  # a job has begun and not come to its end
+        # A piece of a slip hangs out of the printer: the next job cuts it off first. To be set by
+        # whoever knows it after a restart.
+        self.torn = False
         self._style = NORMAL
         self.near_end = False  # 纸将尽, as of the last check
 
@@ -187,6 +190,8 @@ class Printer:
                 await self._confirm(job)
         except PrinterError as error:
             error.printed = job.printed
+            # Where the roll has ended the piece comes away by itself.
+            self.torn = job.sent > 0 and not isinstance(error, PaperOut)
             await self._forget_rest()
             raise
         finally:
@@ -208,6 +213,9 @@ class Printer:
             while await self._mark_within(_MARK_MS):
                 pass
         self._unclean = True
+        if self.torn:
+            await self._line(CUT, "")
+            self.torn = False
         self._marks_answered = 0
 
     async def _knows_marks(self):

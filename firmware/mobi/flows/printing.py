@@ -10,11 +10,14 @@ from mobi.acquiring import codes
 from mobi.devices.printer import CoverOpen, PaperOut, PrinterError, PrinterSilent
 from mobi.flows import cases, settle, slips, steps
 from mobi.flows.online import Refused
+from mobi.loop import sleep_ms
 from mobi.ui.dialogs import Leave
-from mobi.ui.text import page
+from mobi.ui.text import page, priced
 
 # The second copy comes by itself when nobody tears the first one off.
 _TEAR_MS = const(8000)
+# Slips that are owed and offered at once.
+_OWED = const(5)
 
 
 class Printing:
@@ -53,11 +56,49 @@ class Printing:
 
     async def _next_copy(self):
         t = self.t
+        t.inputs.clear()  # CANCEL while the last copy was printed is no answer to this question
         t.ui.show(t.tr("print"), t.tr("tear_off"))
         try:
             return await t.ui.key(_TEAR_MS) != "CANCEL"
         except Leave:
             return True
+
+    async def owed(self):
+        """Transactions of the open and the last batch whose slip is owed, newest first; at most
+        ``_OWED``. Something of the newest one's is missing, or anything of one whose approval came
+        late (a refund that the host had after all), or of any other one nothing has come out."""
+        journal = self.t.journal
+        newest = journal.newest_approved()
+        found = []
+        for number, get in ((journal.count, journal.at), (journal.last_count, journal.at_last)):
+            for i in range(number - 1, -1, -1):
+                txn = get(i)
+                if txn is not None and self.owes(txn, newest):
+                    found.append(txn)
+                    if len(found) == _OWED:
+                        return found
+                await sleep_ms(0)
+        return found
+
+    def owes(self, txn, newest):
+        """Is a slip of ``txn`` owed? ``newest``: the newest approved transaction, or None."""
+        if txn.state not in (tx.APPROVED, tx.SETTLED) or not tx.moves_money(txn.kind):
+            return False
+        copies = (1 << self.t.settings.get("copies")) - 1
+        if txn.printed & copies == copies:
+            return False
+        if not txn.printed & copies or newest is not None and txn.ordinal == newest.ordinal:
+            return True
+        return slips.came_late(self.t, txn)
+
+    def at_boot(self):
+        """After a restart: does a piece of a slip hang out of the printer, as far as can be told?"""
+        t = self.t
+        newest = t.journal.newest_approved()
+        if newest is not None and self.owes(newest, newest):
+            t.printer.torn = True
+        elif settle.owes_slip(t):
+            t.printer.torn = True
 
     async def slip(self, title, lines, booked=None):
         """Print ``lines`` (or what ``lines()`` yields); lets the operator mend the printer and
@@ -120,11 +161,32 @@ def trouble(error):
 
 
 async def reprint_last(t):
-    """Print the newest approved transaction again."""
+    """Print the newest approved transaction again. When a newer one has no slip, it says so and
+    asks: an older slip in the hand must not pass for the newest payment."""
     txn = t.journal.newest_approved()
-    if txn is None:
+    newest = _newest(t)
+    if newest is None:
         raise Refused(t.tr("no_transactions"))
+    if txn is None:
+        raise Refused(t.tr("not_approved") % t.state_text(newest))
+    if newest.ordinal != txn.ordinal:
+        t.ui.beep()
+        rows = page(*priced("%06d" % newest.trace, newest.value)
+                    + [t.state_text(newest), t.tr("no_slip_of_it")])
+        rows += page(*[t.tr("slip_before_it")] + priced("%06d" % txn.trace, txn.value)
+                     + [t.tr("enter_prints")])
+        if not await t.ui.confirm(t.tr("newest_is"), rows):
+            return
     await reprint(t, txn)
+
+
+def _newest(t):
+    # The newest transaction about money, whatever became of it; None when there is none.
+    for i in range(t.journal.count - 1, -1, -1):
+        txn = t.journal.at(i)
+        if txn is not None and tx.moves_money(txn.kind):
+            return txn
+    return None
 
 
 async def reprint_any(t):
@@ -135,6 +197,8 @@ async def reprint_any(t):
         raise Refused(t.tr("original_unknown"))
     if txn.state not in (tx.APPROVED, tx.VOIDED, tx.REFUNDED, tx.SETTLED):
         raise Refused(t.tr("not_approved") % t.state_text(txn))
+    if not tx.moves_money(txn.kind):
+        raise Refused(t.tr("why_no_slip"))
     await reprint(t, txn)
 
 

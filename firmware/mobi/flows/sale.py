@@ -157,15 +157,17 @@ async def _accept_part(t, txn):
 
 
 async def offer_slip(t):
-    """At log-in: the newest approved transaction has no slip, because power failed or the paper
-    ended: offer to print it. An approval in part that nobody has accepted is asked about again."""
-    txn = t.journal.newest_approved()
-    copies = (1 << t.settings.get("copies")) - 1
-    if txn is None or txn.state != tx.APPROVED or txn.printed & copies == copies:
-        return
-    title = t.tr(tx.KIND_NAMES[txn.kind])
-    rows = [t.tr("no_slip_yet")] + priced("%06d" % txn.trace, txn.value) + [t.tr("enter_prints")]
-    if txn.value != txn.amount and not txn.printed:
-        await approved(t, title, txn)
-    elif await t.ui.confirm(title, rows):
+    """At log-in and after a settlement: approved transactions have no slip, because power failed,
+    the paper ended or their approval came late: offer to print them, newest first, until one is
+    put off. An approval in part that nobody has accepted is asked about again."""
+    newest = t.journal.newest_approved()
+    for txn in await t.printing.owed():
+        title = t.tr(tx.KIND_NAMES[txn.kind])
+        if txn.state == tx.APPROVED and txn.value != txn.amount and not txn.printed:
+            await approved(t, title, txn)
+            continue
+        last = newest is not None and txn.ordinal == newest.ordinal
+        rows = [t.tr("no_slip_yet" if last else "slip_owed")] + priced("%06d" % txn.trace, txn.value)
+        if not await t.ui.confirm(title, rows + [t.tr("enter_prints")]):
+            return
         await t.printing.receipt(txn)

@@ -334,6 +334,7 @@ async def _close(t, title, verdict, details=False):
         await print_slip(t, title)
         if details or await t.ui.confirm(title, t.tr("print_details")):
             await t.printing.settled_details()
+        await t.go("owed_slips")  # refunds that turned out only now to have been booked
     except Leave:
         pass  # the papers can be printed again; what follows must happen
     if t.settings.get("auto_sign_off"):
@@ -344,6 +345,11 @@ def _slip_came_out(t):
     return t.vault.get(_SLIP) == t.journal.last_batch_number.to_bytes(4, "little")
 
 
+def owes_slip(t):
+    """Has the slip of the last settlement not come out?"""
+    return t.journal.last_batch is not None and not _slip_came_out(t)
+
+
 async def print_slip(t, title):
     """Print the slip of the batch that was closed last; a duplicate when it came out before."""
     if await t.printing.settlement_slip(title, duplicate=_slip_came_out(t)):
@@ -352,7 +358,7 @@ async def print_slip(t, title):
 
 async def offer_slip(t):
     """At log-in: the slip of the last settlement never came out: offer to print it."""
-    if t.journal.last_batch is None or _slip_came_out(t):
+    if not owes_slip(t):
         return
     title = t.tr("settle")
     if await t.ui.confirm(title, t.tr("no_settlement_slip") % t.journal.last_batch_number):

@@ -145,7 +145,7 @@ def _remarks(t, txn, copy, duplicate):
         lines.append(pair(t.tr("original_date_is"), txn.original_date))
     if txn.value != txn.amount:
         lines.append(pair(t.tr("asked_for"), money(txn.amount)))
-    if _came_late(t, txn):
+    if came_late(t, txn):
         lines.append((BOLD, t.tr("late_result")))
     if codes.is_doubtful(txn.code):
         lines.append((BOLD, t.tr("confirm_with_issuer")))
@@ -173,8 +173,8 @@ def _remarks(t, txn, copy, duplicate):
     return lines
 
 
-def _came_late(t, txn):
-    # It had been given up when its result was accepted.
+def came_late(t, txn):
+    """Had it been given up when its result was accepted?"""
     for event, _ in t.journal.history(txn):
         if event == tx.REVERSE or event == tx.LOSE:
             return True
