@@ -421,7 +421,7 @@ def test_a_batch_above_100_million_keeps_counts_and_digits(make_bench, language)
     assert b.host.ledger().balance("merchant") == 10_000_999_990
 
 
-# -- which slips are owed, and of what ---------------------------------------------------------------
+# -- which slips are owed, and of what -------------------------------------------------------------
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
@@ -510,7 +510,7 @@ def test_a_late_refunds_slip_is_owed_behind_a_newer_sale(make_bench, language, c
     b.wait_until(lambda: b.paper().count(title) == 3, 20, title)
     desk.restart(b)
     log_in(b)
-    refund = [t for t in b.journal() if t.kind == "refund"][0]
+    refund = next(t for t in b.journal() if t.kind == "refund")
     assert (refund.state, refund.printed) == ("approved", 1 if cut_at == "second" else 0)
     b.wait_for(word(b, "slip_owed"))
     assert b.shows(f"{refund.trace:06d}") and b.shows("15.00")

@@ -87,12 +87,12 @@ class Printing:
         copies = (1 << self.t.settings.get("copies")) - 1
         if txn.printed & copies == copies:
             return False
-        if not txn.printed & copies or newest is not None and txn.ordinal == newest.ordinal:
+        if not txn.printed & copies or (newest is not None and txn.ordinal == newest.ordinal):
             return True
         return slips.came_late(self.t, txn)
 
     def at_boot(self):
-        """After a restart: does a piece of a slip hang out of the printer, as far as can be told?"""
+        """After a restart: may a piece of a slip hang out of the printer?"""
         t = self.t
         newest = t.journal.newest_approved()
         if newest is not None and self.owes(newest, newest):

@@ -167,7 +167,7 @@ async def offer_slip(t):
             await approved(t, title, txn)
             continue
         last = newest is not None and txn.ordinal == newest.ordinal
-        rows = [t.tr("no_slip_yet" if last else "slip_owed")] + priced("%06d" % txn.trace, txn.value)
-        if not await t.ui.confirm(title, rows + [t.tr("enter_prints")]):
+        rows = priced("%06d" % txn.trace, txn.value) + [t.tr("enter_prints")]
+        if not await t.ui.confirm(title, [t.tr("no_slip_yet" if last else "slip_owed")] + rows):
             return
         await t.printing.receipt(txn)
