@@ -22,6 +22,7 @@ TABLE = (
     ("prompt_seconds", NUMBER, 60, 10, 300),
     ("reversal_tries", NUMBER, 3, 1, 3),  # 冲正重发次数
     ("reversal_minutes", NUMBER, 5, 0, 60),  # between tries by itself while idle; 0: never
+    ("printer_answers", FLAG, 1, 0, 1),  # 打印机有应答; 0: print, then ask the operator
     ("copies", NUMBER, 2, 1, 3),  # 打印联数
     ("void_card", FLAG, 1, 0, 1),  # 消费撤销刷卡
     ("void_pin", FLAG, 1, 0, 1),  # 消费撤销输密

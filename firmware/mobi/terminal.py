@@ -216,6 +216,7 @@ class Terminal:
         """Parameters were changed: take over what is kept outside of ``settings``."""
         self.ui.prompt_ms = self.settings.get("prompt_seconds") * 1000
         self.composer.setup = self._identity()
+        self.printer.answers = self.settings.get("printer_answers") != 0
 
     def fault(self, where, error):
         """Note what went wrong in an exchange: for the screen, the log and the journal."""
@@ -327,6 +328,7 @@ class Terminal:
         self.link = Link(self.board.host_uart, self.loop, line, number)
         self.loop.spawn("link", self.link.run(), vital=True)
         self.composer = Composer(self._identity(), self.keys)
+        self.printer.answers = self.settings.get("printer_answers") != 0
         self.ui.prompt_ms = self.settings.get("prompt_seconds") * 1000
         await service.repair(self, found, verdict)
         self.ready = True

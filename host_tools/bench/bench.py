@@ -326,6 +326,8 @@ class Bench:
             nor.revive()
         self.board.power_on()
         self._settle()
+        # Quiet is not booted: the terminal may be waiting for a printer that says nothing.
+        self._run(self.kernel.now_us + PATIENCE_US, self._booted)
         if self.board.halted:
             raise Timeout(self._report("the terminal to boot", 0))
 
@@ -509,6 +511,11 @@ class Bench:
         self._run(self.kernel.now_us + PATIENCE_US, self._quiet)
         if not self._quiet():
             raise Timeout(self._report("the panel to come to rest", PATIENCE_US / 1e6))
+
+    def _booted(self) -> bool:
+        if not self.powered or self.board.halted:
+            return True
+        return self._quiet() and "..." not in self.screen()[2]
 
     def _quiet(self) -> bool:
         if not self.powered:

@@ -52,6 +52,7 @@ class Paper:
         self.answers_marks = answers_marks  # knows GS r
         self.cutter = cutter
         self.printed: list[Line] = []
+        self.never_answers = False  # a printer without a way back
         self.lost_bytes = 0  # did not fit into the buffer
         self.unknown: list[bytes] = []  # commands that were not understood
         self._silent = False
@@ -155,7 +156,7 @@ class Paper:
                 if not used:
                     break
                 del self._buffer[:used]
-        answers = bytes(self._answers)
+        answers = b"" if self.never_answers else bytes(self._answers)
         self._answers.clear()
         return answers
 

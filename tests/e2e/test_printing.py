@@ -591,3 +591,60 @@ def test_a_refund_that_settlement_finds_booked_gets_its_slip(b):
     b.to_idle()
     assert "RMB -15.00" in b.receipts()[-1] and "迟到结果" in b.receipts()[-1]
     assert [t.printed for t in b.journal() if t.kind == "refund"] == [3]
+
+
+# -- printers that answer nothing, or were left in the middle of a command -------------------------
+
+
+def test_a_command_that_a_power_cut_left_half_done_spoils_no_slip(b):
+    for half in (b"\x1b!", b"\x1b", b"\x1da", b"\x1bd", "末".encode("gbk")[:1], b"\x10\x04"):
+        before = len(b.receipts())
+        b.rig.paper.feed(half, b.kernel.now_us)
+        stories.sale(b, 1000 + before)
+        for slip in b.receipts()[before:]:
+            assert slip.lstrip().startswith("POS签购单"), (half, slip)
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_printer_that_never_answers_is_asked_about(make_bench, language):
+    b = make_bench(language=language, settings={"printer_answers": 0})
+    b.rig.paper.never_answers = True
+    b.power_on()
+    b.sign_on()
+    start_sale(b)
+    question = word(b, "came_out").partition("\n")[0]
+    b.wait_for(question)
+    assert b.journal()[-1].printed == 0 and "RMB 10.00" in b.paper()
+    b.press("CANCEL")  # nothing to be seen
+    b.wait_for(word(b, "print_again"))
+    b.press("ENTER")
+    b.wait_for(question)
+    b.press("ENTER")
+    b.wait_for(stories.text(b, "tear_off"))
+    b.press("ENTER")
+    b.wait_for(question)
+    b.press("ENTER")
+    b.to_idle()
+    assert b.journal()[-1].printed == 3 and len(b.receipts()) == 3
+    b.choose(word(b, "self_check"))
+    b.wait_for(word(b, "unit_printer"))
+    assert word(b, "printer_silent") not in desk.everything(b)
+
+
+def test_nobody_says_that_the_slip_came_out(make_bench):
+    b = make_bench(settings={"printer_answers": 0})
+    b.rig.paper.never_answers = True
+    b.power_on()
+    b.sign_on()
+    start_sale(b)
+    b.wait_for("本联已完整打出")
+    b.clock.advance(130)
+    b.to_idle()
+    assert b.journal()[-1].printed == 0 and b.journal()[-1].state == "approved"
+
+
+def test_power_on_waits_for_the_end_of_the_boot(make_bench):
+    b = make_bench()
+    b.rig.paper.silence()
+    b.power_on()
+    assert b.shows("操作员登录"), b.screen()

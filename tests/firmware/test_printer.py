@@ -61,6 +61,8 @@ class Head:
     def work(self):
         out = b""
         while self.held and not self.offline() and not self.frozen:
+            if self.held in (b"\x1b", b"\x1c", b"\x1d"):
+                break
             size = _SIZES.get(self.held[:2], 1)
             if len(self.held) < size:
                 break
@@ -145,7 +147,7 @@ def test_chinese_mode_is_set_and_styles_only_when_they_change():
     ])
     styles = [c for c in desk.head.commands if c[:2] != b"\x1dr"]
     assert styles == [
-        b"\x1b@", b"\x1c&",
+        b"\x1b@", b"\x1b@", b"\x1c&",
         b"\x1b!\x30", b"\x1c!\x0c", b"\x1ba\x01",
         b"\x1b!\x00", b"\x1c!\x00", b"\x1dB\x01", b"\x1ba\x00",
         b"\x1b!\x08", b"\x1c!\x00", b"\x1dB\x00", b"\x1ba\x02",
@@ -429,3 +431,16 @@ def test_half_a_character_never_takes_the_line_feed():
     desk = Desk()
     desk.print([(p.NORMAL, b"\xc4\xa9\xb1\xca~\x1b@")])
     assert desk.head.lines == [b"\xc4\xa9\xb1\xca~ @"]
+
+
+def test_a_printer_that_never_answers_prints_at_the_pace_of_paper():
+    desk = Desk()
+    desk.printer.answers = False
+    desk.head.silent = False
+    desk.head.knows_marks = False
+    desk.head.status = None  # a question would fail
+    begun = desk.world.us
+    assert desk.print(text(9)) == (None, 9)
+    assert desk.head.lines == [b"line %d" % i for i in range(9)]
+    assert desk.world.us - begun > 800000
+    assert desk.check() is None

@@ -51,7 +51,9 @@ _PAPER_STOP = const(0x20)
 _PAPER_END = const(0x60)
 _PAPER_NEAR_END = const(0x0C)
 
-_INIT = b"\x1b@\x1c&"  # ESC @ resets, FS & switches to Chinese text
+# ESC @ resets, FS & switches to Chinese text. A printer that was left in the middle of a command
+# (power failed) takes the first ESC for its argument and the @ for text; the second one works.
+_INIT = b"\x1b@\x1b@\x1c&"
 _MARK = b"\x1dr\x01"
 _CUT = b"\x1dV\x01"
 # DLE DC4 8 with its fixed arguments: forget what has not been printed yet.
@@ -83,6 +85,10 @@ class Printer:
     and no turn of the loop waits for the wire. ``encode(text)`` turns str into GBK bytes.
     ``cutter``: the printer has one; else paper is torn.
     """
+
+    # False for a printer that never answers: nothing is asked, lines go out at the pace of paper,
+    # and only a person can tell whether they came out.
+    answers = True
 
     def __init__(self, stream, baud, encode, cutter=True):
         self._stream = stream
@@ -119,6 +125,9 @@ class Printer:
 
     async def check(self):
         """Ask for paper, cover and state; sets ``near_end``; raises what stands in the way."""
+        if not self.answers:
+            self.near_end = False
+            return
         paper = await self._ask(_PAPER)
         if paper & _PAPER_END:
             raise PaperOut()
@@ -206,7 +215,9 @@ class Printer:
         await self._write(_INIT)
         self._style = NORMAL
         self._wanted |= _MARK_ANSWER
-        if self._answers_marks is None:
+        if not self.answers:
+            self._answers_marks = None
+        elif self._answers_marks is None:
             self._answers_marks = await self._knows_marks()
         elif self._unclean:
             # Answers to marks of the old job may still come; none of them may count for this one.

@@ -109,7 +109,9 @@ class Printing:
             t.ui.show(title, t.tr("printing"))
             try:
                 await t.printer.print_lines(lines() if callable(lines) else lines)
-                return True
+                if t.printer.answers or await self._came_out(title):
+                    return True
+                what = t.tr("print_again")
             except PrinterError as error:
                 what = t.tr(trouble(error))
             try:
@@ -125,6 +127,15 @@ class Printing:
                 return False
             finally:
                 t.board.collect()
+
+    async def _came_out(self, title):
+        # The printer cannot tell. Who does not answer has not seen it.
+        t = self.t
+        t.inputs.clear()
+        try:
+            return await t.ui.confirm(title, t.tr("came_out"))
+        except Leave:
+            return False
 
     async def fault_slip(self, txn):
         """The slip for a reversal that failed or was given up: no voucher, for the bank."""

@@ -71,6 +71,8 @@ async def _display(t):
 
 
 async def _printer(t):
+    if not t.printer.answers:
+        return Finding(GOOD, [t.tr("printer_mute")])
     try:
         await t.printer.check()
     except PrinterError as error:
