@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from PIL import Image
 
@@ -38,6 +38,15 @@ _REAL_TIME = (
     b"\x10\x04\x01", b"\x10\x04\x02", b"\x10\x04\x03", b"\x10\x04\x04",
     b"\x10\x05\x01", b"\x10\x05\x02", _CLEAR,
 )
+
+
+_looks: dict[Look, Look] = {}
+
+
+def _with(look: Look, **change: Any) -> Look:
+    # One object for each look there is, so that text of one look is one piece.
+    new = replace(look, **change)
+    return _looks.setdefault(new, new)
 
 
 class Paper:
@@ -69,8 +78,7 @@ class Paper:
     def _reset(self) -> None:
         self._line: list[tuple[str, Look]] = []  # pieces of text of one look
         self._used = 0  # dots of them
-        self._look = Look()  # of ASCII
-        self._chinese_look = Look()
+        self._look = self._chinese_look = _with(Look())  # the first of ASCII
         self._chinese = False
         self._align = LEFT
         self._spacing = SPACING
@@ -273,20 +281,20 @@ class Paper:
         if key == (0x1B, "@"):
             self._reset()
         elif key == (0x1B, "!"):
-            self._look = replace(
+            self._look = _with(
                 self._look, bold=bool(n & 0x08), tall=1 + (n >> 4 & 1), wide=1 + (n >> 5 & 1),
                 underline=bool(n & 0x80),
             )
-            self._chinese_look = replace(self._chinese_look, bold=bool(n & 0x08))
+            self._chinese_look = _with(self._chinese_look, bold=bool(n & 0x08))
         elif key == (0x1C, "!"):
-            self._chinese_look = replace(
+            self._chinese_look = _with(
                 self._chinese_look, wide=1 + (n >> 2 & 1), tall=1 + (n >> 3 & 1),
                 underline=bool(n & 0x80),
             )
         elif key == (0x1C, "W"):
-            self._chinese_look = replace(self._chinese_look, wide=1 + (n & 1), tall=1 + (n & 1))
+            self._chinese_look = _with(self._chinese_look, wide=1 + (n & 1), tall=1 + (n & 1))
         elif key == (0x1C, "-"):
-            self._chinese_look = replace(self._chinese_look, underline=bool(n & 3))
+            self._chinese_look = _with(self._chinese_look, underline=bool(n & 3))
         elif key in both:
             change = {
                 "!": {"wide": 1 + (n >> 4 & 7), "tall": 1 + (n & 7)},
@@ -295,8 +303,8 @@ class Paper:
                 "G": {"bold": bool(n & 1)},
                 "-": {"underline": bool(n & 3)},
             }[key[1]]
-            self._look = replace(self._look, **change)  # type: ignore[arg-type]
-            self._chinese_look = replace(self._chinese_look, **change)  # type: ignore[arg-type]
+            self._look = _with(self._look, **change)
+            self._chinese_look = _with(self._chinese_look, **change)
         elif key in ((0x1C, "&"), (0x1C, ".")):
             self._chinese = key[1] == "&"
         elif key == (0x1B, "a"):

@@ -30,7 +30,7 @@ class Look:
     underline: bool = False
 
 
-@dataclass
+@dataclass(slots=True)
 class Line:
     """One printed line: pieces of text with their looks, or a picture."""
 
