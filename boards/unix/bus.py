@@ -11,7 +11,9 @@ u64, body. Types to the bench, with their bodies; those marked ``=`` are answere
     I   I2C write        the same, to who acknowledged and was not touched since
     u   UART write       port u8, data
     p   pin driven       pin u8, level u8                only of pins that somebody listens to
-    r=  flash read       region u8, sector u16, offset u16, length u16    answer body: the data
+    r=  flash read       region u8, sector u16, offset u16, length u16    answer body: the data; then
+                         the whole sector, where it may be read again without asking
+    R   flash reads      region u8, number u16, bytes u32       that were not asked for
     g=  flash program    region u8, sector u16, offset u16, data          answer type: 0 or errno
     e=  flash erase      region u8, sector u16                            answer type: 0 or errno
     f=  flash geometry   region u8                       answer body: sectors u16, unit u16
@@ -58,6 +60,8 @@ now_us = 0
 # do: it looks whether the terminal is quiet.
 _nothing_until = 0
 _SHORT_US = 100000
+# Called before the bench gets its turn; the flash puts itself here.
+before_sleep = None
 # Called with the data of an event; the modules that own the hardware put themselves here.
 on_event = {}
 
@@ -108,6 +112,8 @@ def ask(kind, body):
 
 def _end():
     # A firmware that ends by an error has still done what it did, and at that time.
+    if before_sleep is not None:
+        before_sleep()
     tell(ord("t"), b"")
     flush()
 
@@ -121,6 +127,8 @@ def sleep_until(us):
     if not _AT_ONCE and us < _nothing_until and us - now_us <= _SHORT_US:
         now_us = max(us, now_us)
         return
+    if before_sleep is not None:
+        before_sleep()
     _, events = ask(ord("s"), struct.pack("<Q", us))
     (_nothing_until,) = struct.unpack_from("<Q", events, 0)
     at = 8

@@ -174,12 +174,22 @@ class Nor:
                     bits = self.weak[address]
                     i = address - at
                     buffer[i] = (buffer[i] & ~bits & 0xFF) | (self.random.next() >> 8 & bits)
-        self.reads += 1
+        self.count_reads(1, size)
+        return 0
+
+    def count_reads(self, number, size):
+        """Charge ``number`` reads of ``size`` bytes together."""
+        self.reads += number
         self.read_bytes += size
-        took = COMMAND_NS + self.read_byte_ns * size
+        took = COMMAND_NS * number + self.read_byte_ns * size
         self.typ_ns += took
         self.max_ns += took
-        return 0
+
+    def steady(self, sector):
+        """All of a sector, when every read gives the same until it is written; else nothing."""
+        if self.dead or self.weak or self.faults or self.on_op is not None:
+            return b""
+        return bytes(self.mem[sector * SECTOR : (sector + 1) * SECTOR])
 
     def writeblocks(self, sector, data, offset=None):
         """Program ``data``; never erases. 0 or a negative errno."""

@@ -303,8 +303,8 @@ class Paper:
                 "G": {"bold": bool(n & 1)},
                 "-": {"underline": bool(n & 3)},
             }[key[1]]
-            self._look = _with(self._look, **change)
-            self._chinese_look = _with(self._chinese_look, **change)
+            self._look = _with(self._look, **change)  # type: ignore[arg-type]
+            self._chinese_look = _with(self._chinese_look, **change)  # type: ignore[arg-type]
         elif key in ((0x1C, "&"), (0x1C, ".")):
             self._chinese = key[1] == "&"
         elif key == (0x1B, "a"):

@@ -44,6 +44,7 @@ class Recorder:
             repr(b.receipts()), repr([str(txn) for txn in b.journal()]),
             "\n".join(entry.text() for entry in b.trace()),
             repr((b.rig.beeps, b.rig.events, b.flash_ops(), b.line.carried, b.rig.lost_bytes)),
+            repr([(nor.reads, nor.read_bytes, nor.typ_ns) for nor in b.rig.flash]),
         ]
         hashes = [self.wires, *(hashlib.sha256(text.encode()) for text in pictures)]
         told = " ".join(one.hexdigest()[:10] for one in hashes)
