@@ -11,8 +11,8 @@ u64, body. Types to the bench, with their bodies; those marked ``=`` are answere
     I   I2C write        the same, to who acknowledged and was not touched since
     u   UART write       port u8, data
     p   pin driven       pin u8, level u8                only of pins that somebody listens to
-    r=  flash read       region u8, sector u16, offset u16, length u16    answer body: the data; then
-                         the whole sector, where it may be read again without asking
+    r=  flash read       region u8, sector u16, offset u16, length u16    answer body: the data,
+                         and the whole sector where it may be read again without asking
     R   flash reads      region u8, number u16, bytes u32       that were not asked for
     g=  flash program    region u8, sector u16, offset u16, data          answer type: 0 or errno
     e=  flash erase      region u8, sector u16                            answer type: 0 or errno
