@@ -364,10 +364,13 @@ class _Chip:
     def wakes_at_us(self) -> int:
         """When the chip's timer ends the sleep, in microseconds of the chip. Which of its four
         alarms MicroPython sleeps by differs between versions."""
-        now = int(self.clock.nanos // 1000)
-        left = [(alarm.target_micros - now) & 0xFFFFFFFF
-                for alarm in self.rp2040.timer.alarms if alarm.armed]
-        return now + min(left) if left else NEVER
+        # The timer counts from the last reset, the clock from power-on: after the watchdog's reset
+        # the two differ.
+        timer = self.rp2040.timer
+        count = int(timer._micros())
+        left = [(alarm.target_micros - count) & 0xFFFFFFFF
+                for alarm in timer.alarms if alarm.armed]
+        return int(self.clock.nanos // 1000) + min(left) if left else NEVER
 
     def go(self) -> None:
         """Let the processor run until the next event, until it may have gone to sleep, or 5 ms

@@ -70,3 +70,10 @@ def test_a_processor_that_hangs_is_restarted_by_the_watchdog(make_bench):
     b._settle()
     assert any("watchdog" in event for event in b.rig.events)
     assert b.shows("操作员号")
+    # The bench's clock goes on as before: a call returns when its key has been dealt with.
+    before = b.clock.seconds
+    b.press("0")
+    assert b.screen()[3].strip() == "0"
+    b.press("1")
+    assert b.screen()[3].strip() == "01" and b.clock.seconds - before < 2
+    assert b.board.next_wake_at() - b.kernel.now_us < 3_000_000  # it feeds its watchdog
