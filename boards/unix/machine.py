@@ -22,6 +22,7 @@ class Pin:
 
     heard = ()  # numbers of the outputs that the bench listens to
     _all = {}
+    _listeners = []  # inputs with a handler
     _contacts = ()
 
     def __init__(self, number, mode=IN, pull=None, value=None):
@@ -44,7 +45,8 @@ class Pin:
             self._out = 1 if value else 0
         if self._mode == Pin.OUT and self._number in Pin.heard:
             bus.tell(ord("p"), bytes((self._number, self._out)))
-        Pin._settle()
+        if Pin._contacts or self._handler is not None:
+            Pin._settle()
 
     def value(self, level=None):
         if level is None:
@@ -68,6 +70,11 @@ class Pin:
         self.value(0)
 
     def irq(self, handler=None, trigger=IRQ_FALLING | IRQ_RISING, hard=False):
+        if handler is None:
+            if self in Pin._listeners:
+                Pin._listeners.remove(self)
+        elif self not in Pin._listeners:
+            Pin._listeners.append(self)
         self._handler = handler
         self._trigger = trigger
         self._seen = self._level()
@@ -91,7 +98,9 @@ class Pin:
 
     @staticmethod
     def _settle():
-        for pin in list(Pin._all.values()):
+        if not Pin._listeners:
+            return
+        for pin in Pin._listeners[:]:
             if pin._handler is not None and pin._mode == Pin.IN:
                 level = pin._level()
                 if level != pin._seen:

@@ -23,12 +23,14 @@ class poll:
     def poll(self, timeout=-1):
         until = _NEVER if timeout is None or timeout < 0 else bus.now_us + timeout * 1000
         while True:
-            ready = [
-                (stream, stream.ioctl(_MP_STREAM_POLL, flags)) for stream, flags in self._streams
-            ]
-            ready = [pair for pair in ready if pair[1]]
+            ready = None
+            for stream, flags in self._streams:
+                found = stream.ioctl(_MP_STREAM_POLL, flags)
+                if found:
+                    ready = ready or []
+                    ready.append((stream, found))
             if ready or bus.now_us >= until:
-                return ready
+                return ready or []
             bus.sleep_until(until)
 
     ipoll = poll
