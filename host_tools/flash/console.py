@@ -8,6 +8,8 @@ from types import TracebackType
 import serial
 
 _CTRL_A, _CTRL_B, _CTRL_C, _CTRL_D = b"\x01", b"\x02", b"\x03", b"\x04"
+# As boards/*/modules/board.py has it.
+_SERVICE_CALL = b"mobi service"
 _READY = b"raw REPL; CTRL-B to exit\r\n>"
 # The board takes what comes over USB in pieces of 64 bytes and compiles when it has all.
 _CHUNK = 128
@@ -16,6 +18,10 @@ _PAUSE_S = 0.01
 
 class ConsoleError(Exception):
     """The board did not answer as MicroPython does; the text says what to try."""
+
+
+class _Gone(ConsoleError):
+    """The port is there no longer."""
 
 
 class RemoteError(Exception):
@@ -71,7 +77,13 @@ class Console:
                         + "use the port (group dialout), and is no other program using it?"
                     ) from error
                 time.sleep(0.2)
-        self._enter()
+        try:
+            self._enter()
+        except _Gone:
+            # A terminal was running: it has heard us and restarts into its service console.
+            self.close()
+            time.sleep(0.5)
+            self.open()
 
     def close(self) -> None:
         """Let go of the port. May be called twice."""
@@ -87,7 +99,8 @@ class Console:
         end = time.monotonic() + self.patience
         while time.monotonic() < end:
             self._came.clear()
-            self._write(b"\r" + _CTRL_C + _CTRL_C)
+            # A running terminal does not listen to Ctrl-C, only to this; a prompt drops it.
+            self._write(_SERVICE_CALL + _CTRL_C + _CTRL_C)
             self._write(b"\r" + _CTRL_A)
             if self._until(_READY, min(2.0, self.patience)) is not None:
                 return
@@ -127,7 +140,7 @@ class Console:
             assert self._serial is not None
             self._serial.write(data)
         except (OSError, serial.SerialException) as error:
-            raise ConsoleError(f"{self.port} went away: {error}") from error
+            raise _Gone(f"{self.port} went away: {error}") from error
 
     def _until(self, end: bytes, wait_s: float) -> bytes | None:
         # What comes before ``end``; None when nothing more comes for ``wait_s``.
@@ -144,7 +157,7 @@ class Console:
                 assert self._serial is not None
                 more = self._serial.read(max(1, self._serial.in_waiting))
             except (OSError, serial.SerialException) as error:
-                raise ConsoleError(f"{self.port} went away: {error}") from error
+                raise _Gone(f"{self.port} went away: {error}") from error
             if more:
                 self._came += more
                 silent_at = time.monotonic() + wait_s

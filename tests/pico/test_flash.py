@@ -5,6 +5,7 @@ import threading
 import time
 
 import pytest
+import serial
 
 from host_tools import cli
 from host_tools.bench import Bench, stories, wiring
@@ -129,3 +130,18 @@ def test_a_file_left_on_the_board_never_becomes_part_of_the_terminal(tmp_path, c
         terminal.restart()
         until(lambda: "参数和密钥" in "".join(pico.rig.panel.text()))  # a blank board runs
         assert pico.error is None
+
+
+def test_what_a_probe_sends_on_the_console_does_not_stop_the_terminal(tmp_path, current_image):
+    with PicoOnUsb(current_image, tmp_path / "log") as pico:
+        until(lambda: "参数和密钥" in "".join(pico.rig.panel.text()))  # a blank board runs
+        until(lambda: pico.kernel.now_us > 8_000_000)
+        with serial.Serial(pico.port, 115200, timeout=0.1) as port:
+            port.write(b"\x03\x03\r\x01\x04AT\r\nAT+GCAP\r\n\x7e\x00\x78\xf0\x7e\x03mobi servic")
+            ends = pico.kernel.now_us + 12_000_000  # longer than the watchdog waits
+            said = b""
+            while pico.kernel.now_us < ends:
+                said += port.read(4096)
+        assert b"KeyboardInterrupt" not in said and b"REPL" not in said, said
+        assert not pico.rig.events and pico.error is None
+        assert "参数和密钥" in "".join(pico.rig.panel.text())

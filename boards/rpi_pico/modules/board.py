@@ -24,6 +24,10 @@ PIN_BEEPER = 15
 PIN_MEASURE = 22
 AUX_BAUD = 19200
 
+# What `mobi flash` says on the console of a running terminal.
+SERVICE_CALL = b"mobi service"
+
+_HEARD_AT_ONCE = const(64)
 _FLASH_UNIT = const(256)
 # Keeps its value over a reset and loses it with the power; the bootloader uses only 4 to 7.
 _SCRATCH0 = const(0x4005800C)
@@ -38,6 +42,26 @@ class WrongHardware(Exception):
 
 class Service(Exception):
     """Not an error: it ends boot.py, so that the console is free and no watchdog runs."""
+
+
+class Guard:
+    """Feeds the watchdog of a running terminal, and listens to the console for ``SERVICE_CALL``."""
+
+    def __init__(self, watchdog):
+        self._watchdog = watchdog
+        self._console = select.poll()
+        self._console.register(sys.stdin, select.POLLIN)
+        self._heard = b""  # the last bytes that came in
+
+    def tend(self):
+        """Feed it, and take what has come in."""
+        self._watchdog.feed()
+        for _ in range(_HEARD_AT_ONCE):
+            if not self._console.poll(0):
+                return
+            self._heard = (self._heard + sys.stdin.buffer.read(1))[-len(SERVICE_CALL) :]
+            if self._heard == SERVICE_CALL:
+                service()
 
 
 class Board:
@@ -66,8 +90,14 @@ class Board:
         Pin(PIN_MEASURE, Pin.IN, Pin.PULL_DOWN).irq(self._measure, Pin.IRQ_RISING)
 
     def watchdog(self, timeout_ms):
-        """Start the watchdog (at most 8388 ms here); the function that feeds it."""
-        return WDT(timeout=timeout_ms).feed
+        """Start the watchdog (at most 8388 ms here); the function that feeds it.
+
+        From here on nothing that arrives on the console stops the terminal: a Ctrl-C is a byte as
+        any other (a computer that looks for modems sends all sorts). Only ``SERVICE_CALL`` restarts
+        it into the service console, which it does when the watchdog is fed.
+        """
+        micropython.kbd_intr(-1)
+        return Guard(WDT(timeout=timeout_ms)).tend
 
     def random(self, count):
         """``count`` random bytes.
