@@ -13,6 +13,7 @@ The in-process board can be copied anywhere.
 from __future__ import annotations
 
 import gc
+import hashlib
 import os
 import pickle
 import signal
@@ -34,6 +35,7 @@ Name = TypeVar("Name", bound=Hashable)
 Found = TypeVar("Found")
 # A cut that waits for so many operations or bytes never comes: it only counts them.
 _NEVER = 1 << 40
+_STATE, _DIGEST = b"state ", 32  # how a state is told
 
 
 class CopyFailed(RuntimeError):
@@ -48,11 +50,18 @@ class Copies(Generic[Name, Found]):
         self._jobs = jobs
         self._running: dict[int, tuple[Name, int, bytearray]] = {}  # by the end of their pipe
         self._found: dict[Name, Found] = {}
+        self._states: dict[tuple[Any, bytes], Name] = {}
+        # A copy in the state that another one came to: it was not run.
+        self.equals: dict[Name, Name] = {}
         self._failed: list[str] = []
         self._tell = -1
+        self._among: Any = None
 
-    def begin(self, name: Name) -> bool:
-        """Make a copy; true in the copy, which must come to ``end`` or ``fail``."""
+    def begin(self, name: Name, among: Any = None) -> bool:
+        """Make a copy; true in the copy, which must come to ``end`` or ``fail``.
+
+        ``among``: the copy will tell its ``state`` before.
+        """
         while len(self._running) >= self._jobs:
             self._listen()
         ours, theirs = os.pipe()
@@ -67,6 +76,8 @@ class Copies(Generic[Name, Found]):
             gc.unfreeze()
             os.close(theirs)
             self._running[ours] = (name, pid, bytearray())
+            if among is not None:
+                self._compare(ours, among)
             return False
         os.close(ours)
         for other in self._running:
@@ -74,7 +85,31 @@ class Copies(Generic[Name, Found]):
         self._running.clear()
         self.mine = name
         self._tell = theirs
+        self._among = among
         return True
+
+    def state(self, digest: bytes) -> bool:
+        """In a copy that was begun ``among`` others: all that it will depend on, in 32 bytes. True
+        when one of the others had the same: then this one shall ``give_way``."""
+        os.write(self._tell, _STATE + digest)
+        return (self._among, _STATE + digest) in self._states
+
+    def _compare(self, pipe: int, among: Any) -> None:
+        name, pid, said = self._running[pipe]
+        said += os.read(pipe, len(_STATE) + _DIGEST)
+        if not said.startswith(_STATE):
+            return  # it has failed before, and is heard of as any other
+        first = self._states.setdefault((among, bytes(said)), name)
+        said.clear()
+        if first != name:
+            self.equals[name] = first
+            del self._running[pipe]
+            os.close(pipe)
+            os.waitpid(pid, 0)
+
+    def give_way(self) -> NoReturn:
+        """In a copy: it ends without a result, as the other's is its own."""
+        os._exit(0)
 
     def end(self, found: Found) -> NoReturn:
         """In a copy: this is its result, and its end."""
@@ -141,7 +176,9 @@ def results(
     """Let ``tell`` tell its story, and where each of ``cuts`` comes, a copy of ``bench`` have it.
 
     ``ended(bench, cut)``: called in each copy when the story is over; its result. Cuts that the
-    story never comes to are not in what is returned.
+    story never comes to are not in what is returned. Two ways to hit one flash operation often
+    leave the chips alike; everything else is alike anyway, and the second has the first one's
+    result.
     """
     copies: Copies[Cut, Found] = Copies(jobs)
     try:
@@ -152,7 +189,9 @@ def results(
             bench.close()
             copies.end(found)
         _forget(bench)
-        return copies.results()
+        found_by_cut = copies.results()
+        return found_by_cut | {
+            cut: found_by_cut[first] for cut, first in copies.equals.items()}
     except BaseException:
         if copies.mine is not None:
             copies.fail()
@@ -215,8 +254,9 @@ class _Watch:
         for cut in self._at_ops.pop(_NEVER - left, ()):
             if cut.how == "torn" and self._bench.rig.flash[0].random.state != self._number:
                 continue
-            if self._begin(cut):
+            if self._begin(cut, among=cut.at):
                 replace(cut, at=0).arm(self._bench)
+                self._tell_state()
                 return
 
     def _bytes(self, count: int) -> None:
@@ -230,8 +270,25 @@ class _Watch:
                 replace(cut, at=cut.at - done).arm(self._bench)
                 return
 
-    def _begin(self, cut: Cut) -> bool:
-        if not self._copies.begin(cut):
+    def _tell_state(self) -> None:
+        # Once the chips are as the cut leaves them.
+        rig, tell = self._bench.rig, self._bench.rig.power_was_cut
+
+        def power_was_cut() -> None:
+            tell()
+            digest = hashlib.sha256()
+            for nor in rig.flash:
+                # Which numbers the chip draws next matters to unstable cells only.
+                weak = (sorted(nor.weak.items()), nor.random.state) if nor.weak else ()
+                digest.update(bytes(nor.mem) + repr(weak).encode())
+            if self._copies.state(digest.digest()):
+                self._bench.close()
+                self._copies.give_way()
+
+        rig.power_was_cut = power_was_cut  # type: ignore[method-assign]
+
+    def _begin(self, cut: Cut, among: Any = None) -> bool:
+        if not self._copies.begin(cut, among):
             return False
         self._bench.copied()
         _forget(self._bench)

@@ -230,6 +230,7 @@ class Sweep:
             here = [cut for cut in cuts if branch.can(bench, cut.kind)]
             if len(here) > 1:
                 found = branch.results(bench, here, lambda: self._tell(bench), _ended, jobs)
+                found = {cut: replace(result, cut=cut) for cut, result in found.items()}
         rest = [cut for cut in cuts if cut not in found]
         if jobs > 1 and len(rest) > 1:
             found.update(branch.apart(rest, self.run, jobs))

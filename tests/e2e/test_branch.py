@@ -1,10 +1,11 @@
 """A cut in a copy of the running bench ends as the same cut in a telling from the start."""
 
 import os
+from contextlib import suppress
 
 import pytest
 
-from host_tools.bench import Bench, branch, stories
+from host_tools.bench import Bench, Timeout, branch, stories
 from host_tools.bench.nor import MODES
 from host_tools.bench.sweep import STORIES, Cut, Story, Sweep, SweepError
 
@@ -93,8 +94,31 @@ def test_a_copy_without_a_result_is_an_error(end, capsys):
 def test_a_copy_leaves_nothing_and_takes_nothing(monkeypatch, tmp_path):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     sweep = Sweep(STORIES["sale"], **LEAN)
-    sweep.run_all(sweep.measure().cuts(line=False)[:4])
+    sweep.run_all(sweep.measure().cuts(line=False, how=HOW)[:14])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_leaves_the_chips_alike_is_run_once(tmp_path):
+    ran = tmp_path / "ran"
+
+    def ended(bench, cut):
+        with ran.open("a") as file:
+            file.write(f"{cut}\n")
+        return stories.recover(bench)
+
+    names = [Cut("power", 2, "clean"), Cut("power", 2, "none"), Cut("power", 2, "full")]
+    def a_sale(bench):
+        with suppress(Timeout):  # in the copies
+            stories.sale(bench, 500)
+
+    with Bench(**LEAN) as bench:
+        bench.power_on()
+        bench.sign_on()
+        found = branch.results(bench, names, lambda: a_sale(bench), ended)
+    assert set(found) == set(names)
+    assert ran.read_text().split() == ["power:2:clean", "power:2:full"]
+
+
 
 
 def test_only_a_bench_with_a_world_of_its_own_is_copied():
