@@ -118,7 +118,7 @@ def test_the_commands_of_the_guides_run(stranger, command):
 def test_every_example_is_run():
     files = re.findall(r"```python\n# (\w+\.py)", "".join(GUIDES.values()))
     assert files == ["test_first.py", "test_faults.py", "conftest.py", "test_my_acquirer.py",
-                     "test_every_cut.py"]
+                     "test_many.py", "test_every_cut.py"]
 
 
 def test_a_failure_names_folder_and_line_that_runs_it_again(stranger):
