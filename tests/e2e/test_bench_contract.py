@@ -264,7 +264,7 @@ def test_read_scrolls_to_the_end(b):
     stories.sale(b, 100, wait=False)
     b.wait_for("线路不通")
     whole = "".join(b.read())
-    assert "未发送" in whole
+    assert "没有扣款" in whole
 
 
 def test_two_benches_at_once(make_bench):
