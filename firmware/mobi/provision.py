@@ -43,7 +43,7 @@ def provision(board, options):
         if name == "tmk":
             keys.install(unhexlify(value))
         elif name == "now":
-            vault.put(CLOCK, int(value).to_bytes(4, "little"))
+            vault.put(CLOCK, int(value).to_bytes(8, "little"))
         elif name not in ("batch", "trace"):
             settings.set(name, unhexlify(value) if name == "merchant_name" else value)
     Access(vault, lambda: 0, board.random).install()

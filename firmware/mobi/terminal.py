@@ -1,5 +1,7 @@
 """The terminal: puts all parts together and lives the operator's day. It alone knows all parts."""
 
+import struct
+
 from micropython import const
 
 from mobi import VERSION, audit, dates
@@ -64,8 +66,14 @@ _PAYMENTS = {
     "balance": tx.BALANCE,
 }
 
-# Where the vault keeps a time the terminal is sure to be past (s since 2000).
+# Where the vault keeps a time the terminal is sure to be past, and one it doubts (0: none): seconds
+# since 2000, 4 bytes each; see `mobi.dates.surely`.
 CLOCK = b"t"
+# A host's time this near the clock's leaves it alone, s.
+_DRIFT = const(2)
+# The time of a transaction that differs from its host's by this much is the host's, s.
+_HOST_DIFFERS = const(300)
+_DAY = const(86400)
 
 # Names in the menus -> what they run.
 FLOWS = {
@@ -147,7 +155,8 @@ class Terminal:
         self.stuck = []  # keys that are held for too long, until the operator was told
         self.keypad.on_stuck = self.stuck.append
         self.clock_stood = False  # while the power was off, and nobody has told the time since
-        self.host_clock = ""  # the host's MMDDhhmmss in the last self-check
+        self.clock_off = None  # s the clock was ahead of the host's when that was told last
+        self.sure = (0, 0)  # as CLOCK
         self.reminded = 0  # the day on which settling was asked for, in days since 2000
         self.report_at = None  # when reports that could not be sent are tried again, in ticks
         self.notice = ()  # rows that the idle screen shows for some seconds
@@ -190,16 +199,41 @@ class Terminal:
         self.board.rtc.datetime((y, mo, d, 0, h, mi, s, 0))
 
     def set_host_time(self, stamp):
-        """Set the clock by the host's MMDDhhmmss."""
-        time = dates.of_host(stamp, self._known_time())
-        if time is not None:
+        """Set the clock by the MMDDhhmmss of a host's reply; "" changes nothing."""
+        time = dates.of_host(stamp, self.sure[0])
+        if time is None:
+            return
+        self.clock_off = self.now() - time
+        if abs(self.clock_off) > _DRIFT:
             self.set_time(time)
-            self.clock_stood = False
+        self.clock_stood = False
+        self.sure = dates.surely(time, *self.sure)
 
-    def _known_time(self):
-        # The clock of the board may know nothing after a power cut; the past is a lower bound.
-        stored = self.vault.get(CLOCK)
-        return max(self.journal.newest_time(), int.from_bytes(stored or b"", "little"))
+    def _stored_time(self):
+        stored = self.vault.get(CLOCK) or b""
+        known = int.from_bytes(stored[:4], "little")
+        if len(stored) < 8:
+            # Kept by an older firmware, or by none: the journal may know better.
+            known = max(known, self.journal.newest_time())
+        return known, int.from_bytes(stored[4:8], "little")
+
+    def keep_time(self):
+        """Make durable what is known of the time; once a day at most while nothing is in doubt."""
+        stored = self.vault.get(CLOCK) or b""
+        known, doubted = self.sure
+        if len(stored) == 8:
+            before, doubt = struct.unpack("<II", stored)
+            if doubt == doubted and known - before < _DAY:
+                return
+        self.vault.put(CLOCK, struct.pack("<II", known, doubted))
+
+    def time_of(self, txn):
+        """When ``txn`` was, seconds since 2000: by the host's clock where it differs much."""
+        if txn.host_time:
+            time = dates.of_host(txn.host_time, txn.time)
+            if time is not None and abs(time - txn.time) > _HOST_DIFFERS:
+                return time
+        return txn.time
 
     def beep(self):
         """A short beep."""
@@ -319,9 +353,11 @@ class Terminal:
         self.session = session.Session(self.vault, self.keys)
         self.journal = Journal(self.board.journal_flash, self.board.flash_unit, self.keys, self.now)
         verdict = self.journal.mount()
-        if self.now() < self._known_time():
+        self.sure = self._stored_time()
+        past = max(self.journal.newest_time(), self.sure[0])
+        if self.now() < past:
             # There is no battery: what the clock says now is the time when it was last used.
-            self.set_time(self._known_time())
+            self.set_time(past)
             self.clock_stood = True
         number = int.from_bytes(self.board.random(4), "little") % ((1 << 30) - 1) + 1
         line = self.poller.watch(self.board.host_uart)
@@ -351,6 +387,8 @@ class Terminal:
         swept = 0
         while True:
             await idle()
+            retries.keep(self)
+            reports.keep(self)
             if self.link.busy or not (self.journal.idle() or self.vault.idle()):
                 if self.loop.turns - swept >= _LITTER_TURNS:
                     self.board.collect()
@@ -447,6 +485,7 @@ class Terminal:
             await self._do("download")
         if reports.due(self):
             await reports.send(self)
+        self.keep_time()
         self.inputs.clear()
         self.display.refresh()  # it may have lost its memory and its settings without a sign
         card = spread(self.tr("idle_card"), self._line_quality())

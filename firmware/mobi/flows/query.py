@@ -87,7 +87,7 @@ async def details(t, txn, more=False):
         spread("RMB", money(txn.value)),
         cards.short(txn.masked_pan),
         spread(t.tr("batch_is"), "%06d" % txn.batch),
-        t.date_text(txn.time),
+        t.date_text(t.time_of(txn)),
         spread(t.tr("operator_is"), "%02d" % txn.operator),
     ]
     if txn.supervisor != NOBODY:

@@ -38,6 +38,12 @@ def due(t):
     return t.report_at is None or t.loop.left(t.report_at) <= 0
 
 
+def keep(t):
+    """So that a time that has passed stays passed, although ticks wrap."""
+    if t.report_at is not None and t.loop.left(t.report_at) < 0:
+        t.report_at = None
+
+
 async def send(t):
     """Send what waits, oldest first. Shows nothing; what fails is tried again after a while."""
     t.report_at = t.loop.after(_AGAIN_MS)
@@ -52,6 +58,7 @@ async def send(t):
         except (LinkError, Rejected, BadMessage, BadMac) as error:
             t.fault("status", error)
             return
+        t.set_host_time(reply.host_time)
         t.session.obey(reply.demand, reply.code)
         if not codes.is_approved(reply.code, 0):
             return

@@ -88,14 +88,13 @@ async def _line(t):
     began = t.clock.ticks_ms()
     try:
         await online.reach(t, title)
-        reply = await online.exchange(t, title, "echo", txn)
+        await online.exchange(t, title, "echo", txn)
     except online.Refused:
         return Finding(BAD, [codes.text(codes.LINE_DOWN, t.language)], t.tr("line_advice"))
     except (LinkError, Rejected, BadMessage, BadMac) as error:
         t.fault("echo", error)
         return Finding(BAD, [codes.text(codes.of_error(error), t.language)], t.tr("line_advice"))
     took = t.clock.ticks_diff(t.clock.ticks_ms(), began)
-    t.host_clock = reply.host_time
     quality = t.link.stats.quality()
     facts = [
         spread(t.tr("round_trip"), "%d ms" % took),
@@ -109,11 +108,10 @@ async def _line(t):
 
 async def _clock(t):
     facts = [dates.text(t.now())]
-    host = dates.of_host(t.host_clock, t.now())
-    if host is not None:
-        off = t.now() - host
-        facts.append(spread(t.tr("clock_off"), "%d s" % off))
-        if abs(off) > _CLOCK_OFF_S:
+    if t.clock_off is not None:
+        # As it was until the echo of this check has set it.
+        facts.append(spread(t.tr("clock_off"), "%d s" % t.clock_off))
+        if abs(t.clock_off) > _CLOCK_OFF_S:
             return Finding(LOOK, facts, t.tr("clock_advice"))
     return Finding(GOOD, facts)
 
@@ -228,7 +226,7 @@ async def tell_stuck(t):
 async def run(t):
     """Check everything, show the verdicts; ENTER on one shows what was found and what to do."""
     title = t.tr("self_check")
-    t.host_clock = ""
+    t.clock_off = None
     found = []
     for name, check in _CHECKS:
         t.ui.show(title, t.tr("unit_" + name) + " ...")

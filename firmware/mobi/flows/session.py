@@ -209,7 +209,7 @@ async def sign_on(t):
         t.fault("keys", error)
         await t.tell_code(title, codes.BAD_KEYS)
         return False
-    t.set_host_time(reply.host_time)
+    t.keep_time()
     if 0 < reply.batch <= 999999 and reply.batch != t.journal.batch:
         if not t.journal.count:
             t.journal.set_batch(reply.batch)
@@ -280,10 +280,9 @@ async def ask_time(t):
     title = t.tr("login")
     try:
         await online.reach(t, title)
-        reply = await online.exchange(t, title, "echo", online.about(t))
-    except (online.Refused, LinkError, Rejected, BadMessage, BadMac):
-        return  # the line has its own ways to tell
-    t.set_host_time(reply.host_time)
+    except online.Refused:
+        return  # the first transaction asks again
+    await online.ask_time(t, title)
 
 
 async def download(t):

@@ -84,7 +84,7 @@ def sales_slip(t, txn, copy, duplicate=False):
     lines.append(pair(t.tr("voucher_is"), "%06d" % txn.trace))
     if txn.auth:
         lines.append(pair(t.tr("auth_is"), txn.auth))
-    lines.append(pair(t.tr("time_is"), dates.text(txn.time)))
+    lines.append(pair(t.tr("time_is"), dates.text(t.time_of(txn))))
     lines.append(pair(t.tr("rrn_is"), txn.rrn))
     lines.append((NORMAL, t.tr("amount")))
     sign = "-" if tx.counts_as_credit(txn.kind) else ""
@@ -195,7 +195,7 @@ def fault_slip(t, txn):
         pair(t.tr("voucher_is"), "%06d" % txn.trace),
         (NORMAL, txn.masked_pan),
         pair(t.tr("amount"), "RMB " + money(txn.value)),
-        pair(t.tr("time_is"), dates.text(txn.time)),
+        pair(t.tr("time_is"), dates.text(t.time_of(txn))),
         pair(t.tr("operator_is"), "%02d" % txn.operator),
     ]
     if txn.original_trace:

@@ -114,7 +114,7 @@ def case_rows(t, txn):
     if fault:
         rows += page(t.tr("fault_is"), fault)
     rows += [spread(t.tr("voucher_is"), "%06d" % txn.trace),
-             spread(t.tr("batch_is"), "%06d" % txn.batch), t.date_text(txn.time)]
+             spread(t.tr("batch_is"), "%06d" % txn.batch), t.date_text(t.time_of(txn))]
     if txn.state == tx.REVERSAL_DUE:
         rows += page(t.tr("attempts_are") % txn.attempts, _next_try(t))
     return rows
@@ -287,7 +287,7 @@ async def _refund(t, txn):
     left = priced(t.tr("refund_left"), txn.value - t.journal.refunded(txn.rrn))
     rows = page(*left + [t.tr("refund_how")])
     rows += page(t.tr("original_rrn"), "  " + txn.rrn)
-    rows += [t.tr("original_date_is"), "  " + dates.text(txn.time)[5:10].replace("-", ""),
+    rows += [t.tr("original_date_is"), "  " + dates.text(t.time_of(txn))[5:10].replace("-", ""),
              t.tr("enter_continues")]
     if await t.ui.confirm(t.tr("step_refund"), rows):
         await t.go("refund_code" if txn.by_code else "refund")
@@ -310,7 +310,7 @@ async def _call(t, txn):
         spread(t.tr("pos_is"), t.settings.get("terminal")),
         spread(t.tr("batch_is"), "%06d" % txn.batch),
         spread(t.tr("voucher_is"), "%06d" % txn.trace),
-        t.date_text(txn.time), "RMB " + money(txn.value), cards.short(txn.masked_pan)]
+        t.date_text(t.time_of(txn)), "RMB " + money(txn.value), cards.short(txn.masked_pan)]
     if txn.rrn:
         rows += [t.tr("rrn_is"), "  " + txn.rrn]
     await t.ui.pages(title, rows)

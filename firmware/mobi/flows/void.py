@@ -144,5 +144,5 @@ def describe(t, txn, more):
         cards.short(txn.masked_pan),
         t.tr("rrn_is"),
         "  " + txn.rrn,
-        t.date_text(txn.time),
+        t.date_text(t.time_of(txn)),
     ] + more + [t.tr("enter_continues")]

@@ -79,7 +79,7 @@ TABLE = (
     ("clear_journal", "清除流水", "Clear journal"),
     ("clear_sure", "清除全部流水?\n先打印审计记录\n上批汇总保留\n确认=清除",
      "Clear all? The trail is printed first. ENTER=clear"),
-    ("clock_advice", "时钟不准,请重新签到", "The clock is wrong: sign on again"),
+    ("clock_advice", "时钟不准,已按主机时间校正", "The clock was wrong: set by the host"),
     ("clock_off", "与主机差", "Off host"),
     ("close_by_hand", "主机不接受本批\n确认=主管结束本批\n取消=稍后再试",
      "The host refuses this batch. ENTER: the supervisor closes it. CANCEL: try later"),
