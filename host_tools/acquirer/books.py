@@ -49,7 +49,12 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
-VERSION = "1"
+VERSION = "2"
+# What a version has that the one before had not: table, column, and its type. Added when older
+# books are opened.
+_ADDED = {
+    "2": (("transactions", "stamp", "VARCHAR(10)"), ("batches", "totals", "VARCHAR(60)")),
+}
 _BIG = BigInteger().with_variant(Integer, "sqlite")
 _LOCK = 0x6D6F6269  # advisory lock number for making the tables
 
@@ -101,6 +106,8 @@ transactions = Table(
     Column("day", String(10), nullable=False),  # YYYY-MM-DD
     Column("time", String(19), nullable=False),  # YYYY-MM-DDTHH:MM:SS
     Column("mark", String(32), nullable=False),  # tells a repeat of the request from another one
+    # Fields 13 and 12 of the request (MMDDhhmmss by the terminal's clock), "" when it had none.
+    Column("stamp", String(10), nullable=False, server_default=""),
     Index("one_trace", "terminal", "batch", "trace", unique=True),
 )
 entries = Table(
@@ -117,6 +124,7 @@ batches = Table(
     Column("verdict", String(2), nullable=False),  # of the last 0500: 内卡 and 外卡 digit
     Column("ended", Boolean, nullable=False, default=False),
     Column("time", String(19), nullable=False),
+    Column("totals", String(60), nullable=False, server_default=""),  # ours at that 0500
 )
 claims = Table(
     "claims", metadata,
@@ -248,6 +256,11 @@ class Books:
                 select(meta.c.value).where(meta.c.name == "version")).scalar_one_or_none()
             if version is None:
                 db.execute(insert(meta).values(name="version", value=VERSION))
+            elif version in ("1",):
+                for table, column, kind in _ADDED[VERSION]:
+                    db.execute(text(
+                        f"ALTER TABLE {table} ADD COLUMN {column} {kind} NOT NULL DEFAULT ''"))
+                db.execute(update(meta).where(meta.c.name == "version").values(value=VERSION))
             elif version != VERSION:
                 raise DatabaseError(
                     f"{self.name} holds books of version {version}, this program keeps version " +

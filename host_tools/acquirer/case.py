@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -18,6 +18,9 @@ from host_tools.acquirer.requests import Operation
 from host_tools.acquirer.security import WorkingKeys
 
 
+BATCH_END = 24  # as ``void_cutoff``
+
+
 @dataclass(frozen=True)
 class Policy:
     """How this host decides where acquirers differ.
@@ -25,7 +28,8 @@ class Policy:
     ``fee_bp``: merchant fee of a sale in 1/10000, rounded half up to 分.
     ``refund_returns_fee``: does a refund give the fee back in proportion?
     ``refund_days``: a refund later than this after the sale is refused with 22.
-    ``void_next_day``: may a sale of another day be voided while its batch is open?
+    ``void_cutoff``: until when a sale of the open batch may be voided: 0 the end of its calendar
+    day, 1 to 23 the end of a business day that ends at that hour, 24 as long as the batch is open.
     ``status_query``: does the host know 0820/364? Without it the answer is 40.
     ``double_mak``: give MAC keys of 16 different bytes and make MACs with triple DES.
     """
@@ -33,9 +37,17 @@ class Policy:
     fee_bp: int = 0
     refund_returns_fee: bool = False
     refund_days: int = 30
-    void_next_day: bool = False
+    void_cutoff: int = 0
     status_query: bool = True
     double_mak: bool = False
+
+    def voidable(self, sold: str, now: str) -> bool:
+        """May a sale of that time be voided now? Both as the books keep them."""
+        if self.void_cutoff == BATCH_END:
+            return True
+        shift = timedelta(hours=self.void_cutoff)
+        return (datetime.fromisoformat(sold) - shift).date() == (
+            datetime.fromisoformat(now) - shift).date()
 
     def fee(self, amount: int) -> int:
         """The merchant's fee for ``amount``, both in 分."""

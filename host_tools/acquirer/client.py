@@ -115,10 +115,11 @@ class Client:
         fields = self._fields(mti, f"00{self.batch:06d}{code}")
         return self.message({**fields, **_numbered(extra)}, mac=False)
 
-    def query(self, batch: int, trace: int) -> bytes:
+    def query(self, batch: int, trace: int, **extra: str) -> bytes:
         """交易状态查询 of a transaction."""
         fields = self._fields("0820", f"00{self.batch:06d}364")
-        return self.message({**fields, "61": f"{batch:06d}{trace:06d}"}, mac=True)
+        fields["61"] = f"{batch:06d}{trace:06d}"
+        return self.message({**fields, **_numbered(extra)}, mac=True)
 
     # Card requests
 
@@ -176,7 +177,7 @@ class Client:
     def reversal(self, original: Done, reason: str = "98", **extra: str) -> bytes:
         """冲正 of a sale or void: original trace and batch, no track, PIN or expiry."""
         fields = {key: value for key, value in original.fields.items()
-                  if key in ("2", "3", "4", "11", "22", "25", "41", "42", "49", "60")}
+                  if key in ("2", "3", "4", "11", "12", "13", "22", "25", "41", "42", "49", "60")}
         fields.update({"t": "0400", "39": reason})
         if original.kind == "void":
             fields["61"] = f"{original.batch:06d}{original.trace:06d}"

@@ -139,6 +139,12 @@ class Request:
         return int(self.fields["11"])
 
     @property
+    def stamp(self) -> str:
+        """Fields 13 and 12 as MMDDhhmmss: the terminal's time of a transaction; "" if not given."""
+        stamp = self.get("13") + self.get("12")
+        return stamp if len(stamp) == 10 else ""
+
+    @property
     def batch(self) -> int:
         """Field 60.2."""
         return int(self.fields["60"][2:8])

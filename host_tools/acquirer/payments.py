@@ -194,7 +194,17 @@ def _add(case: Case, state: str, code: str, amount: int, auth: str = "",
         case.db, terminal=case.row.terminal, merchant=case.row.merchant, batch=request.batch,
         trace=request.trace, kind=case.operation.name, state=state, amount=amount,
         card=case.card.name if case.card else "", masked_pan=case.masked_pan, code=code,
-        auth=auth, original=original, day=case.day, time=case.time, mark=case.mark)
+        auth=auth, original=original, day=case.day, time=case.time, mark=case.mark,
+        stamp=request.stamp)
+
+
+def is_another(named: str, stamp: str) -> bool:
+    """Is the transaction with that ``stamp`` another one than the ``named`` one?
+
+    A terminal that was replaced counts its traces anew; fields 12 and 13, where both messages have
+    them, tell its transactions from those before.
+    """
+    return bool(named and stamp) and named != stamp
 
 
 def bar(case: Case, kind: str, batch: int, trace: int) -> None:
@@ -282,8 +292,9 @@ def void(case: Case) -> None:
         raise Refused("25", "the authorisation code is not the original's")
     if sale.batch != case.row.batch:
         raise Refused("12", "the original's batch is settled: refund instead")
-    if sale.day != case.day and not case.policy.void_next_day:
-        raise Refused("12", f"the original is of {sale.day}: refund instead")
+    if not case.policy.voidable(sale.time, case.time):
+        raise Refused("12", f"the original is of {sale.time}, voids end at " +
+                            f"{case.policy.void_cutoff:02d}:00: refund instead")
     if sale.refunded:
         raise Refused("22", f"{sale.refunded} fen of the original are already refunded")
     if sale.amount != request.amount:
@@ -370,6 +381,9 @@ def reverse(case: Case) -> None:
         raise Refused("25", "the original never came; it will be refused if it still comes")
     if found.state == "barred":
         raise Refused("25", "the original never came")
+    if is_another(request.stamp, found.stamp):
+        raise Refused("25", f"batch and trace are those of a {found.kind} of {found.stamp}: the " +
+                            "original never came, and its trace is used up")
     if found.kind != kind:
         raise Refused("12", f"the original is a {found.kind}, not a {kind}")
     if found.state == "declined":

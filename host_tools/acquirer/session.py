@@ -11,9 +11,9 @@ from host_tools.acquirer import books as bk
 from host_tools.acquirer.books import rrn_of
 from host_tools.acquirer.case import Case, Refused, next_batch
 from host_tools.acquirer.codec import FormatError, mask_pan
-from host_tools.acquirer.payments import bar
+from host_tools.acquirer.payments import bar, is_another
 from host_tools.acquirer.security import WorkingKeys
-from host_tools.acquirer.settlement import batch_row, close_batch
+from host_tools.acquirer.settlement import abandon_batch, batch_row, close_batch
 
 SIGN_ON_AGAIN = 3  # processing demand
 _LONG_NUMBER = re.compile(r"\d{12,}")
@@ -70,6 +70,9 @@ def agree_batch(case: Case) -> int:
     """
     row, asked = case.row, case.request.batch
     batch = int(row.batch)
+    if _fell_back(case, batch):
+        abandon_batch(case, batch)
+        return next_batch(batch)
     if asked in (batch, 0):
         return batch
     settled = batch_row(case, batch)
@@ -82,6 +85,16 @@ def agree_batch(case: Case) -> int:
         return batch
     case.books.set_terminal(case.db, row.terminal, batch=asked)
     return asked
+
+
+def _fell_back(case: Case, batch: int) -> bool:
+    # Has the open batch a trace that is not older than the sign-on's own? Then the terminal counts
+    # anew (it was replaced, or its journal is gone), and old and new numbers would be confused.
+    trace = case.request.trace
+    used = case.db.execute(select(bk.transactions.c.trace).where(
+        bk.transactions.c.terminal == case.row.terminal,
+        bk.transactions.c.batch == batch)).scalars()
+    return trace > 0 and any((number - trace) % 999_999 < 500_000 for number in used)
 
 
 def sign_off(case: Case) -> None:
@@ -112,14 +125,14 @@ def status(case: Case) -> None:
 _PARAMETERS = (
     ("11", b"60"), ("12", b"60"), ("13", b"3"), ("14", b" " * 14), ("15", b" " * 14),
     ("16", b" " * 14), ("17", b" " * 14), ("18", b"0"), ("19", b"00"), ("20", b"1"), ("21", b"0"),
-    ("22", b""), ("23", b"3"), ("24", b"0"), ("25", b"0"), ("26", b"\x87\0\0\0"))
+    ("22", b""), ("23", b"3"), ("24", b"0"), ("25", b"0"), ("26", b"\x87\0\0\0"), ("27", b""))
 
 
 def parameters(case: Case) -> None:
     """参数下载: the list of parameters, with the merchant's name in GBK, 40 bytes."""
     name = case.terminal.name.encode("gbk", "replace")[:40].decode("gbk", "ignore").encode("gbk")
-    data = b"".join(tag.encode() + (name.ljust(40) if tag == "22" else value)
-                    for tag, value in _PARAMETERS)
+    own = {"22": name.ljust(40), "27": f"{case.policy.void_cutoff:02d}".encode()}
+    data = b"".join(tag.encode() + own.get(tag, value) for tag, value in _PARAMETERS)
     case.reply(f62=data.hex().upper())
     case.done(f"{len(_PARAMETERS)} parameters")
 
@@ -139,6 +152,9 @@ def query(case: Case) -> None:
         raise FormatError("field 61 must hold batch and trace", case.request)
     batch, trace = int(about[:6]), int(about[6:12])
     found = case.books.find(case.db, case.row.terminal, batch, trace)
+    if found is not None and is_another(case.request.stamp, found.stamp):
+        raise Refused("25", f"batch {batch:06d} trace {trace:06d} is a {found.kind} of " +
+                            f"{found.stamp}, not the one asked about")
     if found is None:
         age = (case.request.trace - trace) % 999_999
         if batch == case.row.batch and 0 < age < 500_000:

@@ -21,6 +21,7 @@ from host_tools.acquirer.codec import FormatError, mask_pan
 
 OWN = "CUP"  # card organisation; every other one is foreign
 BALANCED, UNBALANCED, FAILED = "1", "2", "3"  # reply digits in field 48
+_BALANCED_END = "207"
 _DETAIL = 40  # digits: kind 2, trace 6, card number 20, amount 12
 
 
@@ -50,6 +51,17 @@ def close_batch(case: Case, batch: int) -> None:
         bk.batches.c.terminal == case.row.terminal,
         bk.batches.c.batch == batch).values(ended=True, time=case.time))
     case.books.set_terminal(case.db, case.row.terminal, batch=next_batch(batch))
+
+
+def abandon_batch(case: Case, batch: int) -> None:
+    """End ``batch`` without its terminal, which has lost it: our books decide, nothing is claimed."""
+    known = batch_row(case, batch)
+    if known is None:
+        case.db.execute(insert(bk.batches).values(
+            terminal=case.row.terminal, batch=batch, verdict=UNBALANCED * 2, ended=True,
+            time=case.time))
+    close_batch(case, batch)
+    case.tell("risk", reason="terminal counts anew", closed_batch=batch)
 
 
 def _is_own(case: Case, card_name: str) -> bool:
@@ -99,7 +111,7 @@ def compare(case: Case) -> None:
             bk.batches.c.terminal == case.row.terminal, bk.batches.c.batch == batch))
         case.db.execute(insert(bk.batches).values(
             terminal=case.row.terminal, batch=batch, verdict=verdicts, ended=False,
-            time=case.time))
+            time=case.time, totals=own.digits() + foreign.digits()))
     case.reply(f48=own.digits() + verdicts[0] + foreign.digits() + verdicts[1])
     case.done(f"batch {batch:06d}: 内卡 {_verdict(verdicts[0])}, ours {own}, theirs " +
               f"{claimed[:30]}; 外卡 {_verdict(verdicts[1])}")
@@ -162,16 +174,28 @@ def _claim(case: Case, trace: int, kind: str, pan: str, amount: int, rrn: str = 
 
 
 def end(case: Case) -> None:
-    """0320/202 or 207: details against books where totals differed, then the batch is closed."""
+    """0320/202 or 207: details against books where totals differed, then the batch is closed.
+
+    207 claims that the totals agreed: they are looked at again, because something may have been
+    booked since. 95 when they do not: the terminal has to compare once more.
+    """
     if not _open_batch(case):
         return
     batch, terminal = case.request.batch, case.row.terminal
     known = batch_row(case, batch)
+    own, foreign = totals(case, batch)
+    now = own.digits() + foreign.digits()
+    if case.request.get("60")[8:11] == _BALANCED_END and (
+            known is None or known.verdict != BALANCED * 2 or known.totals not in ("", now)):
+        was = "never compared" if known is None else f"{known.verdict} over {known.totals}"
+        raise Refused("95", f"batch {batch:06d}: the totals are {now} now, the comparison was {was}")
     if known is None:
         # The terminal settled against a host that has lost its books: every claim is in doubt.
         case.db.execute(insert(bk.batches).values(
             terminal=terminal, batch=batch, verdict=UNBALANCED * 2, ended=False, time=case.time))
-    verdict = UNBALANCED * 2 if known is None else known.verdict
+    verdict = UNBALANCED * 2
+    if known is not None and known.totals in ("", now):
+        verdict = known.verdict
     claimed = case.db.execute(select(bk.claims).where(
         bk.claims.c.terminal == terminal, bk.claims.c.batch == batch)).all()
     found: list[dict[str, Any]] = []
@@ -184,7 +208,6 @@ def end(case: Case) -> None:
     if found:
         case.db.execute(insert(bk.discrepancies), found)
     close_batch(case, batch)
-    own, foreign = totals(case, batch)
     case.done(f"batch {batch:06d} ended with {len(claimed)} details, {len(found)} differences")
     case.tell("settled", verdict=verdict, differences=len(found),
               debit=own.debit + foreign.debit, debits=own.debits + foreign.debits,

@@ -543,8 +543,8 @@ from host_tools.acquirer.codec import decode
 host = Acquirer(sys.argv[1], seed=1)
 client = Client()
 now = datetime(2026, 11, 22, 9)
-client.signed_on(host.handle(client.sign_on(), now)[0].message)
 client.trace = int(sys.argv[2])
+client.signed_on(host.handle(client.sign_on(), now)[0].message)
 while True:
     group = [client.sale(1, track=False) for _ in range(5)]
     for answer in host.handle_many(group, now):
@@ -593,3 +593,23 @@ def test_fleet_cards_are_test_cards():
     assert len(numbers) == 8000 + len(CARDS)
     with pytest.raises(ValueError):
         fleet(8001)
+
+
+def test_books_of_the_version_before_are_taken_over(tmp_path):
+    url = f"sqlite:///{tmp_path}/books"
+    bank = Bank(url)
+    sale, _ = bank.sold(5)
+    bank.host.close()
+    with create_engine(url).begin() as db:
+        for table, column in (("transactions", "stamp"), ("batches", "totals")):
+            db.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
+        db.execute(text("UPDATE meta SET value = '1' WHERE name = 'version'"))
+    again = Bank(url, signed_on=False)
+    again.pos.trace = 100
+    again.sign_on(again.pos)
+    again.sold(7)
+    assert again.code(again.pos.reversal(sale)) == "00"
+    assert again.states() == [("sale", "reversed"), ("sale", "approved")]
+    again.send(again.pos.settle(7, 1, 0, 0))
+    assert again.code(again.pos.end(True, 1)) == "00"
+    again.host.close()

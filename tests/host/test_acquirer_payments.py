@@ -326,10 +326,39 @@ def test_another_terminal_cannot_void_and_another_day_neither():
     assert bank.code(other.void(sale, answer.get("37"))) == "25"
     bank.later(days=1)
     assert bank.code(bank.pos.void(sale)) == "12"
-    relaxed = Bank(policy=Policy(void_next_day=True))
+    relaxed = Bank(policy=Policy(void_cutoff=24))
     sale, _ = relaxed.sold(100)
     relaxed.later(days=1)
     assert relaxed.code(relaxed.pos.void(sale)) == "00"
+
+
+@pytest.mark.parametrize("cutoff, sold, later, code", [
+    (0, 23.9, 0.05, "00"), (0, 23.9, 0.2, "12"), (6, 23.9, 0.2, "00"), (6, 23.9, 6.0, "00"),
+    (6, 23.9, 6.2, "12"), (6, 5.9, 0.2, "12"), (6, 6.1, 23.8, "00"), (24, 23.9, 48.0, "00")])
+def test_voids_end_at_the_hour_of_the_policy(cutoff, sold, later, code):
+    from host_tools.acquirer import Policy
+
+    bank = Bank(policy=Policy(void_cutoff=cutoff))
+    bank.later(hours=sold - bank.now.hour)
+    sale, _ = bank.sold(100)
+    bank.later(hours=later)
+    assert bank.code(bank.pos.void(sale)) == code
+
+
+def test_a_reversal_hits_the_transaction_of_its_own_date_and_time_only():
+    bank = Bank()
+    sale, _ = bank.sold(50_00, f13="1122", f12="090000")
+    # A replaced terminal has used batch and trace again; its request never came.
+    twin = {"f13": "1122", "f12": "090001"}
+    assert bank.code(bank.pos.reversal(sale, **twin)) == "25"
+    assert bank.code(bank.pos.query(sale.batch, sale.trace, **twin)) == "25"
+    assert bank.states() == [("sale", "approved")]
+    # Whoever gives no time is taken at batch and trace, as the dialect has it.
+    own = {"f13": "1122", "f12": "090000"}
+    assert bank.code(bank.pos.query(sale.batch, sale.trace, **own)) == "00"
+    assert bank.code(bank.pos.query(sale.batch, sale.trace)) == "00"
+    assert bank.code(bank.pos.reversal(sale, **own)) == "00"
+    assert bank.states() == [("sale", "reversed")]
 
 
 # Refund

@@ -252,3 +252,71 @@ def test_a_sign_on_with_unknown_keys_is_refused():
     bank = Bank()
     assert bank.code(bank.pos.sign_on("005")) == "40"
     assert bank.code(bank.pos.sale(1_00)) == "00", "the old keys stay"
+
+
+def test_totals_are_looked_at_again_when_a_balanced_batch_shall_end():
+    bank = Bank()
+    _, answer = bank.sold(100_00)
+    assert verdict(bank.send(bank.pos.settle(100_00, 1, 0, 0))) == "11"
+    # A refund that was on its way is booked now: the batch is not what was compared.
+    assert bank.code(bank.pos.refund(10_00, answer.get("37"), "1122")) == "00"
+    assert bank.code(bank.pos.end(True, 1)) == "95", "closed over other totals"
+    assert "never compared" not in bank.why() and bank.ledger().batches["00000001", 1][1] is False
+    assert verdict(bank.send(bank.pos.settle(100_00, 1, 10_00, 1))) == "11"
+    assert bank.code(bank.pos.end(True, 2)) == "00"
+    assert bank.code(bank.pos.end(True, 2)) == "00", "the same end again"
+    assert bank.ledger().batches["00000001", 1] == ("11", True)
+    assert not bank.ledger().discrepancies
+
+
+def test_a_balanced_end_without_a_balanced_comparison_is_refused():
+    bank = Bank()
+    bank.sold(100_00)
+    assert bank.code(bank.pos.end(True, 1)) == "95" and "never compared" in bank.why()
+    assert verdict(bank.send(bank.pos.settle(1, 1, 0, 0))) == "21"
+    assert bank.code(bank.pos.end(True, 1)) == "95"
+
+
+def test_what_changes_during_an_upload_is_a_difference():
+    bank = Bank()
+    sale, answer = bank.sold(100_00)
+    assert verdict(bank.send(bank.pos.settle(100_00, 1, 0, 0))) == "11"
+    bank.send(bank.pos.refund(10_00, answer.get("37"), "1122"))
+    assert bank.code(bank.pos.upload([(sale.trace, GOOD.pan, 100_00)])) == "00"
+    assert bank.code(bank.pos.end(False, 1)) == "00"
+    assert [(d.what, d.booked) for d in bank.ledger().discrepancies] == [("not-claimed", -10_00)]
+
+
+def test_a_terminal_that_counts_anew_gets_a_new_batch():
+    bank = Bank(notices=True)
+    for _ in range(3):
+        bank.sold(50_00)
+    old = bank.pos.last
+    replaced = type(bank.pos)()
+    answer = bank.sign_on(replaced)
+    assert answer.get("60")[2:8] == "000002" and replaced.batch == 2
+    bank.pos = replaced
+    for _ in range(3):  # the same traces as before
+        bank.sold(50_00)
+    # The reply of the last one is lost: its reversal takes back that one, not the old one.
+    assert replaced.last.trace == old.trace
+    assert bank.code(replaced.reversal(replaced.last)) == "00"
+    ledger = bank.ledger()
+    assert ledger.find(old.trace, batch=1).state == "settled"
+    assert ledger.find(old.trace, batch=2).state == "reversed"
+    assert ledger.balance("merchant") == 250_00
+    assert ledger.batches["00000001", 1] == ("22", True)
+    told = [event for _, event in bank.host.waiting_notices() if event["event"] == "risk"]
+    assert [(event["reason"], event["closed_batch"]) for event in told] == [
+        ("terminal counts anew", 1)]
+
+
+def test_a_terminal_that_counts_on_keeps_its_batch_over_the_wrap_of_the_trace():
+    bank = Bank()
+    bank.pos.trace = 999_997
+    assert bank.sign_on(bank.pos).batch == 1
+    for _ in range(4):
+        bank.sold(1_00)
+    assert bank.pos.trace < 10
+    assert bank.sign_on(bank.pos).batch == 1
+    assert bank.sign_on(bank.pos).batch == 1
