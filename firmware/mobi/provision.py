@@ -1,7 +1,7 @@
 """Provisioning: gives a new terminal its numbers, its master key, its operators and its journal.
 
 Called from the console of a board (`mobi flash` types it) and by the bench; the same on both. It
-never touches a journal that holds anything.
+never touches a journal that holds anything to settle.
 """
 
 from binascii import unhexlify
@@ -34,7 +34,7 @@ def provision(board, options):
     if verdict.kind == EMPTY:
         keys.new_card_key()
         journal.format(options.get("batch", 1), options.get("trace", 1))
-    elif not verdict.usable or journal.count or journal.unfinished():
+    elif not verdict.usable or _to_settle(journal) or journal.unfinished():
         told = (verdict.name, journal.count)
         raise Refused("the journal is %s with %d transactions: settle first" % told)
     settings = Settings(vault)
@@ -48,3 +48,8 @@ def provision(board, options):
             settings.set(name, unhexlify(value) if name == "merchant_name" else value)
     Access(vault, lambda: 0, board.random).install()
     return keys.master_kcv()
+
+
+def _to_settle(journal):
+    sums = journal.totals()
+    return sums.debit_count + sums.credit_count > 0

@@ -28,7 +28,10 @@ TABLE = (
     ("void_pin", FLAG, 1, 0, 1),  # 消费撤销输密
     ("void_supervisor", FLAG, 1, 0, 1),  # 撤销、退货要主管密码
     ("refund_limit", MONEY, 10000000, 1, 999999999),  # 最高退货额
-    ("void_minutes", NUMBER, 0, 0, 1440),  # 撤销时限 after the approval; 0: until settlement
+    # 撤销截止, as the acquirer has it: 0 the end of the calendar day, 1-23 of a business day that
+    # ends at that hour, 24 as long as the batch is open.
+    ("void_cutoff", NUMBER, 0, 0, 24),
+    ("void_minutes", NUMBER, 0, 0, 1440),  # 撤销时限 after the approval; 0: only the cut-off
     ("ask_reason", FLAG, 1, 0, 1),  # 撤销、退货后问原因
     ("repeat_minutes", NUMBER, 5, 0, 60),  # 重复交易提示: same card and amount; 0: none
     ("payment_codes", FLAG, 1, 0, 1),  # 扫码付款
@@ -45,6 +48,7 @@ TABLE = (
     ("auto_sign_off", FLAG, 0, 0, 1),  # 结算后自动签退
     ("batch_limit", NUMBER, 500, 10, 2000),  # 最大交易笔数
     ("status_query", FLAG, 1, 0, 1),  # the host answers 0820/364
+    ("request_time", FLAG, 1, 0, 1),  # transactions carry fields 12 and 13
     ("closing_mac", FLAG, 1, 0, 1),  # a reversal closed by 25 or 12 needs the host's MAC
     ("service_phone", DIGITS, "95516", 0, 16),  # 客服电话
     ("password_days", NUMBER, 90, 0, 999),  # 密码有效天数, then a reminder; 0: none
@@ -63,6 +67,7 @@ DOWNLOADED = (
     ("22", "merchant_name"),
     ("23", "reversal_tries"),
     ("26", "switches"),
+    ("27", "void_cutoff"),
 )
 
 # Bits of "switches": byte 0 of tag 26.

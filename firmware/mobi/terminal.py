@@ -552,4 +552,5 @@ class Identity:
         digits = settings.get("tpdu")
         self.tpdu = bytes(int(digits[i : i + 2], 16) for i in range(0, 10, 2))
         self.reader = 2  # field 60.4: magnetic stripe
+        self.request_time = settings.get("request_time")
         self.closing_mac = settings.get("closing_mac")

@@ -17,7 +17,6 @@ from host_tools.acquirer.codec import Fields, Request
 from host_tools.acquirer.requests import Operation
 from host_tools.acquirer.security import WorkingKeys
 
-
 BATCH_END = 24  # as ``void_cutoff``
 
 

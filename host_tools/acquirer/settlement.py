@@ -54,7 +54,7 @@ def close_batch(case: Case, batch: int) -> None:
 
 
 def abandon_batch(case: Case, batch: int) -> None:
-    """End ``batch`` without its terminal, which has lost it: our books decide, nothing is claimed."""
+    """End ``batch`` without its terminal, which has lost it: our books decide."""
     known = batch_row(case, batch)
     if known is None:
         case.db.execute(insert(bk.batches).values(
@@ -188,7 +188,7 @@ def end(case: Case) -> None:
     if case.request.get("60")[8:11] == _BALANCED_END and (
             known is None or known.verdict != BALANCED * 2 or known.totals not in ("", now)):
         was = "never compared" if known is None else f"{known.verdict} over {known.totals}"
-        raise Refused("95", f"batch {batch:06d}: the totals are {now} now, the comparison was {was}")
+        raise Refused("95", f"batch {batch:06d}: the totals are {now} now, compared was {was}")
     if known is None:
         # The terminal settled against a host that has lost its books: every claim is in doubt.
         case.db.execute(insert(bk.batches).values(

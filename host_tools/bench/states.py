@@ -155,7 +155,8 @@ def _upload_interrupted(b: Bench) -> None:
 def _keys_expired(b: Bench) -> None:
     """The host gave up the working keys over night; the terminal does not know yet.
 
-    The next sale is refused with 99, the terminal asks for a sign-on, the sale is done again."""
+    The next sale is refused with 99; the terminal signs on by itself, and the sale is done again
+    with the customer's PIN keyed anew."""
     stories.sale(b, 4200)
     b.host.end_session(b.terminal)
 

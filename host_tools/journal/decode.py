@@ -405,6 +405,7 @@ class _Replay:
                 self.journal.bad.append(p[0])
         elif r.kind == 9:
             self.batch = u24(p, 0)
+            self.batch_start = self.ordinal
         elif r.kind > 16:
             self._event(r.kind - 16, p)
 

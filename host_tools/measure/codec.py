@@ -42,6 +42,7 @@ PAN = "6222021234567890128"
 
 class Setup:
     tid, mid, tpdu, reader = "00000001", "123456789012345", unhexlify("6000030000"), 2
+    request_time = 1
 
 class Keys:
     pik, mak = unhexlify("0123456789ABCDEFFEDCBA9876543210"), unhexlify("0123456789ABCDEF")

@@ -77,6 +77,7 @@ class World:
 
 class Setup:
     tid, mid, tpdu, reader = TID, MID, unhexlify("6000030000"), 2
+    request_time = 1
 
 class Keys:
     pik = mak = None

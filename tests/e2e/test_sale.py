@@ -31,7 +31,7 @@ def test_prompts_come_in_the_order_of_the_trade(b):
     assert b.shows("******") and not b.shows(PIN)
     b.press("ENTER")
     b.wait_for("交易成功")
-    assert b.shows("RMB 123.45") and b.shows("结算前可撤销")
+    assert b.shows("RMB 123.45") and b.shows("可撤销至 24:00")
     b.wait_for("正在打印")
     b.wait_for("请撕纸")
     b.to_idle()

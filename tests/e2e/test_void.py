@@ -2,7 +2,10 @@
 
 import pytest
 
+from host_tools.acquirer import Acquirer, Policy
 from host_tools.bench import stories
+from mobi import settings
+from tests.e2e import desk
 from tests.e2e.kit import (
     CARD,
     CARDS,
@@ -344,3 +347,80 @@ def test_a_void_of_a_card_that_has_expired_meanwhile_still_gives_the_money_back(
     stories.sale(b, 100)
     stories.void_last(b, CARD)
     assert spent(b) == 0 and CARDS["expired"]
+
+
+# -- the cut-off ----------------------------------------------------------------------------------
+
+
+def at_clock(b, hour, minute):
+    """Let the time pass until then."""
+    now = b.clock.now
+    then = now.replace(hour=hour, minute=minute, second=0)
+    b.clock.advance(((then - now).total_seconds()) % 86400)
+
+
+@pytest.mark.parametrize("language, promise, refusal, instead", [
+    ("zh", "可撤销至 24:00", "已过撤销截止", "请做退货"),
+    ("en", "Void until 24:00", "Voids ended", "refund"),
+])
+def test_what_paper_and_panel_promise_about_a_void_is_kept(
+        make_bench, language, promise, refusal, instead):
+    b = make_bench(language=language)
+    at_clock(b, 23, 30)
+    signed_on(b)
+    at_clock(b, 23, 56)
+    b.swipe(CARD)
+    b.press("ENTER")
+    enter(b, "1500")
+    enter(b, PIN)
+    b.wait_for(stories.text(b, "approved"))
+    assert b.shows(promise), b.screen()
+    stories.finish(b)
+    assert promise in b.rig.paper.receipts[-1]
+    voided = stories.sale(b, 1600)
+    assert stories.void_last(b).original_trace == voided.trace
+    at_clock(b, 0, 3)
+    b.press("VOID")
+    enter(b, SUPERVISOR)
+    enter(b, str(b.journal()[0].trace))
+    assert b.shows(refusal) and b.shows("00:00"), b.screen()
+    assert instead in desk.everything(b)
+    b.to_idle()
+    # Nothing was sent, and the refund it names is taken.
+    assert [e.operation for e in b.trace() if e.direction == ">"].count("void") == 1
+    sale = b.journal()[0]
+    assert stories.refund(b, sale.rrn, f"{sale.time:%m%d}", 1500).state == "approved"
+    ended_well(b)
+
+
+@pytest.mark.parametrize("cutoff, promise, sold, still, over", [
+    (6, "可撤销至 06:00", (23, 56), (5, 50), (6, 5)),
+    (24, "结算前可撤销", (23, 56), (9, 0), None),
+])
+def test_the_cut_off_is_a_parameter_of_both_ends(make_bench, cutoff, promise, sold, still, over):
+    host = Acquirer(seed=1, policy=Policy(void_cutoff=cutoff))
+    b = make_bench(host=host)
+    at_clock(b, 22, 0)
+    signed_on(b)
+    b.choose("参数下载")  # the host's rule comes with its parameters
+    b.to_idle()
+    at_clock(b, *sold)
+    stories.sale(b, 1500)
+    assert promise in b.rig.paper.receipts[-1]
+    stories.sale(b, 1700)
+    at_clock(b, *still)
+    b.to_idle()
+    stories.void(b, b.journal()[1].trace)
+    if over:
+        at_clock(b, *over)
+        b.to_idle()
+        b.press("VOID")
+        enter(b, SUPERVISOR)
+        enter(b, str(b.journal()[0].trace))
+        assert b.shows("已过撤销截止") and b.shows("06:00"), b.screen()
+        b.to_idle()
+    assert "12" not in [e.fields.get("39") for e in b.trace() if e.operation == "void"]
+
+
+def test_the_defaults_of_terminal_and_acquirer_are_the_same():
+    assert settings.row("void_cutoff")[2] == Policy().void_cutoff

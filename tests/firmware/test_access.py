@@ -136,7 +136,7 @@ def test_all_operators_parameters_and_keys_fit_into_the_vault():
             values.set(name, "9" * high if kind == settings.DIGITS else high)
     for key in (b"kT", b"kW", b"kC"):
         vault.put(key, b"k" * 24)
-    for key, size in ((b"s", 1), (b"S", 12), (b"d", 1), (b"D", 4), (b"l", 4), (b"t", 4), (b"h", 62),
+    for key, size in ((b"s", 1), (b"S", 12), (b"d", 1), (b"D", 4), (b"l", 4), (b"t", 8), (b"h", 31),
                       (b"r", 243)):
         vault.put(key, b"x" * size)
     # A full sector is copied to the other one: nothing is lost, and changes still fit.

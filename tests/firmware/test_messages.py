@@ -19,6 +19,7 @@ class Setup:
     mid = "123456789012345"
     tpdu = unhexlify("6000030000")
     reader = 2
+    request_time = 1
     closing_mac = 1
 
 

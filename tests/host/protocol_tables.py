@@ -157,6 +157,7 @@ class Setup:
     mid = "123456789012345"
     tpdu = bytes.fromhex("6000030000")
     reader = 2
+    request_time = 1
     closing_mac = 1
 
 

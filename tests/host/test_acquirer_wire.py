@@ -147,14 +147,14 @@ def test_parameters_are_a_list_of_tags():
     bank = Bank()
     data = bytes.fromhex(bank.send(bank.pos.manage("0800", "360")).get("62"))
     lengths = {11: 2, 12: 2, 13: 1, 14: 14, 15: 14, 16: 14, 17: 14, 18: 1, 19: 2, 20: 1, 21: 1,
-               22: 40, 23: 1, 24: 1, 25: 1, 26: 4}
+               22: 40, 23: 1, 24: 1, 25: 1, 26: 4, 27: 2}
     values = {}
     while data:
         tag = int(data[:2])
         values[tag], data = data[2:2 + lengths[tag]], data[2 + lengths[tag]:]
     assert list(values) == sorted(lengths)
     assert values[22].decode("gbk").rstrip() == "末笔测试商户"
-    assert values[26] == b"\x87\0\0\0"
+    assert values[26] == b"\x87\0\0\0" and values[27] == b"00"
 
 
 # The firmware's messages, the host's answers: two codecs, two DES, one conversation
@@ -164,7 +164,7 @@ def test_parameters_are_a_list_of_tags():
 def device():
     bank = Bank(signed_on=False)
     setup = SimpleNamespace(tid="00000001", mid="123456789012345", tpdu=TPDU, reader="2",
-                            closing_mac=1)
+                            closing_mac=1, request_time=1)
     keys = SimpleNamespace(pik=b"", mak=b"")
     return SimpleNamespace(bank=bank, composer=Composer(setup, keys), keys=keys)
 
@@ -176,7 +176,8 @@ def talk(device, name, txn):
 
 
 def plain(**values):
-    return SimpleNamespace(**{"trace": 1, "batch": 1, "operator": 1, "kind": 0, **values})
+    base = {"trace": 1, "batch": 1, "operator": 1, "kind": 0, "time": 0}
+    return SimpleNamespace(**{**base, **values})
 
 
 def transaction(kind, trace, amount=0, pin="123456", track=True):

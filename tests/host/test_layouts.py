@@ -82,6 +82,9 @@ class Terminal:
     def now(self):
         return 848620800
 
+    def time_of(self, txn):
+        return txn.time
+
     def date_text(self, time):
         return "2026-11-22 09:00"
 
@@ -206,7 +209,7 @@ def test_details_with_every_amount():
         for amount in AMOUNTS:
             for kind in (tx.SALE, tx.VOID, tx.REFUND):
                 txn = sample(kind, amount)
-                lines = list(slips.details_slip(t, 1, 1, [txn].__getitem__))
+                lines = list(slips.details_slip(t, txn.batch, 1, [txn].__getitem__))
                 whole(lines, "999999",
                       t.tr("slip_" + tx.KIND_NAMES[kind]))
                 words = whole(lines).replace(",", "")

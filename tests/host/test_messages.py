@@ -27,6 +27,7 @@ class Setup:
     mid = "123456789012345"
     tpdu = bytes.fromhex("6000030000")
     reader = 2
+    request_time = 1
     closing_mac = 1
 
 
@@ -266,7 +267,7 @@ class Day:
         self.keys = type("WorkingKeys", (), {"pik": None, "mak": None})()
         setup = type("Identity", (), {
             "tid": TEST_TERMINAL.terminal, "mid": TEST_TERMINAL.merchant, "tpdu": ENVELOPE[:5],
-            "reader": 2, "closing_mac": 1})()
+            "reader": 2, "request_time": 1, "closing_mac": 1})()
         self.composer = Composer(setup, self.keys)
         self.trace, self.batch = 0, 1
 

@@ -18,7 +18,7 @@ TREES = ("firmware", "boards", "host_tools", "tests", "docs", ".ci")
 BUILT_IN = {
     "array", "binascii", "cryptolib", "gc", "hashlib", "io", "micropython", "struct",
 }
-CORE = {"mobi.transactions", "mobi.loop"}
+CORE = {"mobi.transactions", "mobi.loop", "mobi.dates"}
 PACKAGES = ("acquiring", "journal", "link", "ui", "devices")
 # Put together by the terminal, and by nobody else.
 PARTS = {

@@ -228,6 +228,9 @@ _NOT_LISTED = ("", "C", "交易失败", "Not approved", G_NETWORK, NO, UNKNOWN)
 
 PARTIAL = "10"
 WRONG_PIN = "55"
+UNBALANCED = "95"
+# The host does not know our keys (any more): sign on, then the same again. Nothing was booked.
+KEYS_GONE = ("99", "A0")
 NO_REPLY = "L1"
 LINE_DOWN = "L2"
 BAD_MAC = "L3"

@@ -8,7 +8,7 @@ messages that are not transactions it carries ``trace``, ``batch`` and ``operato
     batch_upload    packet    1 to 8 Transactions (sales and voids)
     batch_end       count, balanced    transactions in the batch; did the totals agree?
     status          report    GBK bytes for the acquirer
-    status_query    original_batch, original_trace    the transaction asked about
+    status_query    original_batch, original_trace, time    the transaction asked about
 
 Reversals (冲正) are built from what the journal keeps: no track, no PIN, no expiry.
 Field presence and the order of the checks follow the common practice of UnionPay-style
@@ -17,6 +17,7 @@ terminals; docs/protocol.md has the tables.
 
 from micropython import const
 
+from mobi import dates
 from mobi import transactions as tx
 from mobi.acquiring import codes, security
 from mobi.acquiring.iso8583 import (
@@ -70,25 +71,25 @@ TABLE = (
     # 状态上送: a report of up to 60 bytes of GBK text
     ("status", "0820", "", "00", "362", _LOOSE, (11, 41, 42, 60, 62)),
     # Status query: an extension, for hosts that have it
-    ("status_query", "0820", "", "00", "364", _MAC | _SURE, (11, 41, 42, 60, 61)),
+    ("status_query", "0820", "", "00", "364", _MAC | _SURE, (11, -12, -13, 41, 42, 60, 61)),
     # 余额查询
     ("balance", "0200", "310000", "01", "000", _MAC | _OUTCOME,
      (2, 3, 11, -14, 22, 25, -26, -35, 41, 42, 49, -52, -53, 60)),
     # 消费
     ("sale", "0200", "000000", "22", "000", _MAC | _OUTCOME | _FULL_60,
-     (-2, 3, 4, 11, -14, 22, 25, -26, -35, 41, 42, 49, -52, -53, 60, -62)),
+     (-2, 3, 4, 11, -12, -13, -14, 22, 25, -26, -35, 41, 42, 49, -52, -53, 60, -62)),
     # 消费撤销
     ("void", "0200", "200000", "23", "000", _MAC | _OUTCOME | _FULL_60,
-     (-2, 3, 4, 11, -14, 22, 25, -26, -35, 37, -38, 41, 42, 49, -52, -53, 60, 61)),
+     (-2, 3, 4, 11, -12, -13, -14, 22, 25, -26, -35, 37, -38, 41, 42, 49, -52, -53, 60, 61)),
     # 退货
     ("refund", "0220", "200000", "25", "000", _MAC | _OUTCOME | _FULL_60,
-     (-2, 3, 4, 11, -14, 22, 25, -26, -35, 37, 41, 42, 49, -52, -53, 60, 61, 63)),
+     (-2, 3, 4, 11, -12, -13, -14, 22, 25, -26, -35, 37, 41, 42, 49, -52, -53, 60, 61, 63)),
     # 消费冲正
     ("sale_reversal", "0400", "000000", "22", "000", _MAC | _REVERSAL | _FULL_60,
-     (-2, 3, 4, 11, 22, 25, -38, 39, 41, 42, 49, 60)),
+     (-2, 3, 4, 11, -12, -13, 22, 25, -38, 39, 41, 42, 49, 60)),
     # 撤销冲正
     ("void_reversal", "0400", "200000", "23", "000", _MAC | _REVERSAL | _FULL_60,
-     (-2, 3, 4, 11, 22, 25, -38, 39, 41, 42, 49, 60, 61)),
+     (-2, 3, 4, 11, -12, -13, 22, 25, -38, 39, 41, 42, 49, 60, 61)),
     # 批结算
     ("settlement", "0500", "", "00", "201", _NO_CODE, (11, 41, 42, 48, 49, 60, 63)),
     # 批上送
@@ -153,7 +154,8 @@ class Composer:
 
     ``setup``: ``tid`` and ``mid`` (text), ``tpdu`` (5 bytes), ``reader`` (field 60.4, one digit:
     2 stripe, 5 chip, 6 contactless), ``closing_mac`` (must 25 and 12, which close a reversal, carry
-    a MAC as 00 does?). ``keys``: ``pik`` and ``mak`` (bytes).
+    a MAC as 00 does?), ``request_time`` (do requests carry fields 12 and 13?). ``keys``: ``pik``
+    and ``mak`` (bytes).
     """
 
     def __init__(self, setup, keys):
@@ -211,6 +213,10 @@ class Composer:
             return (txn.value if row[0] == "batch_refund" else txn.amount) or None
         if field == 11:
             return txn.trace if txn.trace or flags & _LOOSE else None
+        if field == 12:
+            return self._stamp(txn)[4:]
+        if field == 13:
+            return self._stamp(txn)[:4]
         if field == 14:
             return "" if txn.track2 else txn.expiry
         if field == 22:
@@ -248,6 +254,13 @@ class Composer:
             return _payment_code(txn) if row[0] == "sale" else txn.report
         # 63: the operator, or for refunds the card organisation, which a stripe does not tell.
         return "000" if row[3] == "25" else "%02d " % txn.operator
+
+    def _stamp(self, txn):
+        # MMDDhhmmss by our clock. Reversal and query repeat it, so that a host can tell what they
+        # mean from the transaction of a terminal that was replaced and had the same numbers.
+        if not self.setup.request_time or not txn.time:
+            return ""
+        return "%02d%02d%02d%02d%02d" % dates.parts(txn.time)[1:]
 
     def _control(self):
         # PIN with card number; single or triple DES; track in clear.
@@ -420,9 +433,15 @@ def _take(message, row):
         reply.keys = bytes(message.raw(62))
     elif row[0] == "parameters":
         reply.parameters = bytes(message.raw(62))
-    elif row[0] == "settlement" and reply.code in ("", "00"):
+    elif row[0] == "settlement" and reply.code in ("", "00", codes.UNBALANCED):
         reply.totals = message.digits(48)
-        reply.verdict = _verdict(reply.totals)
+        if reply.code != codes.UNBALANCED:
+            reply.verdict = _verdict(reply.totals)
+        else:
+            # Some hosts say it by the code (95, 对账不平), with or without their totals.
+            if len(reply.totals) != 62:
+                reply.totals = ""
+            reply.verdict = max(2, _verdict(reply.totals)) if reply.totals else 2
     return reply
 
 

@@ -20,6 +20,7 @@ TAGS = (
     ("24", 1, "offline mode"),
     ("25", 1, "key index"),
     ("26", 4, "transaction switches (交易开关)"),
+    ("27", 2, "end of voids (撤销截止): 00-23 hour, 24 batch; an extension"),
 )
 
 

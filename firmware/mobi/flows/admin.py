@@ -4,7 +4,7 @@ from mobi import VERSION, audit, dates, settings
 from mobi.access import ADMINISTRATOR, NOBODY, SUPERVISOR
 from mobi.acquiring import security
 from mobi.devices.printer import NORMAL, RULE
-from mobi.flows import selfcheck, session, slips
+from mobi.flows import guards, selfcheck, session, slips
 from mobi.flows.online import Refused
 from mobi.ui.text import money, spread, wrap
 
@@ -248,7 +248,7 @@ async def clear_journal(t):
     one, and the acquirer is told.
     """
     title = t.tr("clear_journal")
-    if t.journal.count or t.journal.settlement_open:
+    if guards.to_settle(t) or t.journal.settlement_open:
         raise Refused(t.tr("settle_before"))
     if t.journal.unfinished():
         raise Refused(t.tr("unfinished_before"))

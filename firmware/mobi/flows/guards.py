@@ -17,6 +17,9 @@ _KINDS = {name: kind for kind, name in tx.KIND_NAMES.items()}
 # How far back a sale is looked for that the new one may repeat.
 _REPEATS = const(8)
 _DAY = const(86400)
+_BATCH_END = const(24)  # parameter void_cutoff: as long as the batch is open
+# What settlement counts, or has to find out.
+_COUNTED = (tx.APPROVED, tx.VOIDED, tx.REFUNDED, tx.UNKNOWN)
 
 
 def may_start(t, what):
@@ -48,9 +51,42 @@ def nearly_full(t):
 
 
 def from_earlier_day(t):
-    """Does the open batch begin on an earlier day than today? Then it is time to settle, too."""
-    first = t.journal.at(0) if t.journal.count else None
-    return first is not None and first.time // _DAY < t.now() // _DAY
+    """Is anything of an earlier day than today to be settled? Then it is time to do that, too."""
+    if not to_settle(t):
+        return False
+    today = t.now() // _DAY
+    for i in range(t.journal.count):
+        txn = t.journal.at(i)
+        if txn is None:
+            continue
+        old = txn.time // _DAY < today
+        if not old or txn.state in _COUNTED:
+            return old
+    return False
+
+
+def to_settle(t):
+    """Does the open batch hold anything that a settlement would settle, or find out?"""
+    sums = t.journal.totals()
+    return sums.debit_count + sums.credit_count > 0 or len(unknown_refunds(t)) > 0
+
+
+def unknown_refunds(t):
+    """Refunds of the open batch without an answer."""
+    return [
+        txn for txn in t.journal.unfinished()
+        if txn.state == tx.UNKNOWN and txn.batch == t.journal.batch
+    ]
+
+
+def may_change_batch(t):
+    """May the open batch be given up for another number, because nothing would be lost with it?"""
+    if to_settle(t) or t.journal.settlement_open:
+        return False
+    for txn in t.journal.unfinished():
+        if txn.batch == t.journal.batch:
+            return False
+    return True
 
 
 def find(t, trace):
@@ -90,6 +126,10 @@ def may_void(t, txn):
     if reason is not None:
         raise Refused(t.tr(reason))
     if too_late(t, txn):
+        # By the merchant's own limit, or by the acquirer's cut-off.
+        cut_off = _cut_off(t, txn)
+        if cut_off is not None and t.now() >= cut_off:
+            raise Refused(t.tr("void_cut_off") % dates.text(cut_off)[5:])
         raise Refused(t.tr("void_too_late") % dates.text(void_until(t, txn))[11:])
     no_open_refund(t, txn.rrn)
 
@@ -104,14 +144,27 @@ def no_open_refund(t, rrn):
 
 def void_until(t, txn):
     """Until when it may be voided, seconds since 2000; None: as long as its batch is open."""
+    until = _cut_off(t, txn)
     minutes = t.settings.get("void_minutes")
-    return txn.time + 60 * minutes if minutes else None
+    if minutes:
+        limit = t.time_of(txn) + 60 * minutes
+        until = limit if until is None else min(limit, until)
+    return until
+
+
+def _cut_off(t, txn):
+    # The acquirer's: the end of the day on which it was sold, calendar day or business day.
+    hour = t.settings.get("void_cutoff")
+    if hour == _BATCH_END:
+        return None
+    shift = hour * 3600
+    return ((t.time_of(txn) - shift) // _DAY + 1) * _DAY + shift
 
 
 def too_late(t, txn):
-    """Is the merchant's time for voiding it over?"""
+    """Is the time for voiding it over?"""
     until = void_until(t, txn)
-    return until is not None and t.now() > until
+    return until is not None and t.now() >= until
 
 
 def may_refund(t, txn, amount):

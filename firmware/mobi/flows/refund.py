@@ -36,6 +36,9 @@ async def _refund(t, title, by_code):
         txn.original_date = await _date(t, title)
         await _amount(t, title, txn, original)
         done = await online.financial(t, title, txn)
+        if not done and await sale.renewed(t, title, txn, False):
+            txn = sale.again_as_new(txn)
+            done = await online.financial(t, title, txn)
     finally:
         cards.forget(txn)
     if done:

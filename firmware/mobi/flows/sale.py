@@ -5,7 +5,7 @@ from micropython import const
 from mobi import dates
 from mobi import transactions as tx
 from mobi.acquiring import codes
-from mobi.flows import advice, cards, guards, limits, online, steps
+from mobi.flows import advice, cards, guards, limits, online, session, steps
 from mobi.ui.text import COLUMNS, money, priced
 
 _PIN_TRIES = const(3)
@@ -77,12 +77,14 @@ async def balance(t):
 
 
 async def with_pin(t, title, txn, ask_pin=True):
-    """Ask for the PIN and run ``txn``; after a wrong PIN (55) again, each time with a new trace.
+    """Ask for the PIN and run ``txn``; after a wrong PIN (55) again, each time with a new trace,
+    and once after keys that the host does not know: see ``renewed``.
 
     The last transaction, in whatever state it ended; the reason of a failure has been shown. The
     caller has to ``cards.forget`` it.
     """
     tries = 0
+    fresh = False
     while True:
         tries += 1
         try:
@@ -90,17 +92,35 @@ async def with_pin(t, title, txn, ask_pin=True):
                 await cards.pin(t, title, txn)
             if await online.financial(t, title, txn):
                 return txn
-            await t.tell_code(title, txn.code, txn)
+            again = not fresh and await renewed(t, title, txn, ask_pin)
+            if not again:
+                await t.tell_code(title, txn.code, txn)
         except (online.Refused, t.Leave):
             cards.forget(txn)
             raise
+        if again:
+            fresh = True
+            tries = 0
+            txn = again_as_new(txn)
+            continue
         if not ask_pin or txn.code != codes.WRONG_PIN or tries == _PIN_TRIES:
             return txn
-        txn = _again(txn)
+        txn = again_as_new(txn)
 
 
-def _again(txn):
-    # The same request as a new transaction.
+async def renewed(t, title, txn, ask_pin):
+    """The host has refused ``txn`` because it does not know our keys: sign on by itself. True when
+    the same can be done again at once; ``ask_pin``: the customer is asked for the PIN anew then."""
+    if txn.state != tx.DECLINED or txn.code not in codes.KEYS_GONE:
+        return False
+    if not await session.sign_on(t) or t.journal.settlement_open:
+        return False
+    await t.ui.message(title, t.tr("keys_renewed_pin" if ask_pin else "keys_renewed"), seconds=3)
+    return True
+
+
+def again_as_new(txn):
+    """The same request as a new transaction; what must not rest goes over and leaves ``txn``."""
     other = tx.Transaction(txn.kind)
     for name in (
         "amount", "pan", "masked_pan", "expiry", "track2", "entry",
@@ -139,7 +159,8 @@ def until_row(t, txn):
     until = guards.void_until(t, txn)
     if until is None:
         return t.tr("voidable_batch")
-    return t.tr("voidable_until") % dates.text(until)[11:]
+    clock = dates.text(until)[11:]
+    return t.tr("voidable_until") % ("24:00" if clock == "00:00" else clock)
 
 
 async def _accept_part(t, txn):

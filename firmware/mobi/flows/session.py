@@ -7,7 +7,7 @@ from mobi.access import ADMINISTRATOR, NOBODY, SUPERVISOR, Locked, password_leng
 from mobi.acquiring import codes, parameters
 from mobi.acquiring.messages import BadMac, BadMessage, Rejected
 from mobi.acquiring.security import BadKeys
-from mobi.flows import online
+from mobi.flows import guards, online
 from mobi.journal.vault import VaultFull
 from mobi.link.link import DOWN, LinkError
 from mobi.ui.dialogs import Leave
@@ -211,7 +211,7 @@ async def sign_on(t):
         return False
     t.keep_time()
     if 0 < reply.batch <= 999999 and reply.batch != t.journal.batch:
-        if not t.journal.count:
+        if guards.may_change_batch(t):
             t.journal.set_batch(reply.batch)
         elif not t.journal.settlement_open:
             # The batch number of journalled transactions cannot change under them.

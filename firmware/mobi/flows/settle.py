@@ -9,9 +9,16 @@ else is possible until it has:
 
 What was acknowledged and not yet noted goes up once more after a power cut; the host takes a
 repeat for what it is, because every detail carries its own voucher number.
+
+A refund without an answer is in nobody's totals for sure. When the host's own totals are ours and
+some such refunds, and nothing else explains them, they are claimed in a second comparison. What
+became of each is written down only when the host has closed the batch, from the totals it has then:
+until then a request that was on its way may still be booked. Totals that contradict the host's own
+verdict prove nothing, and the refund stays unknown.
 """
 
 import struct
+from binascii import hexlify, unhexlify
 
 from micropython import const
 
@@ -24,6 +31,7 @@ from mobi.flows.online import Refused
 from mobi.journal.log import Totals
 from mobi.link.link import LinkError
 from mobi.ui.dialogs import Leave
+from mobi.ui.text import money, spread
 
 ASKED = const(1)
 UPLOADING = const(2)
@@ -38,11 +46,16 @@ _DAY = const(86400)
 _DETAILS_PER_MESSAGE = const(8)
 _SEARCHED = const(6)  # refunds without answer that are told apart by the host's totals
 # Verdict; refunds in turn (after sales and voids); place in the batch; transactions sent so far.
+# Behind them: 4 bytes for the trace of each refund without answer that is claimed.
 _STAGE = "<BBHH"
+_STAGE_SIZE = const(6)
 # Verdict, time, operator; count and amount of sales, voids, refunds; the host's debits, credits.
 _RECORD = "<BIBHQHQHQHQHQ"
-# Where the vault keeps the host's totals until the batch is closed, and the number of the batch
-# whose slip came out.
+_RECORD_SIZE = const(56)
+# Behind it, since there is such a thing: count and amount of refunds that stay unknown.
+_LEFT = "<HQ"
+# Where the vault keeps the host's totals (62 digits, two to a byte) until the batch is closed, and
+# the number of the batch whose slip came out.
 _HOST = b"h"
 _HOST_SIZE = const(62)
 _SLIP = b"l"
@@ -50,14 +63,16 @@ _SLIP = b"l"
 
 class Settled:
     """What is kept of a closed batch: ``verdict``, ``time``, ``operator``, ``sums`` and what the
-    ``host`` had (debit count and amount, credit count and amount)."""
+    ``host`` had (debit count and amount, credit count and amount); ``left``: count and amount of
+    the refunds that stayed unknown and are in nobody's ``sums``."""
 
-    def __init__(self, verdict, time, operator, sums, host):
+    def __init__(self, verdict, time, operator, sums, host, left=(0, 0)):
         self.verdict = verdict
         self.time = time
         self.operator = operator
         self.sums = sums
         self.host = host
+        self.left = left
 
     def pack(self):
         """As the journal keeps it."""
@@ -65,13 +80,15 @@ class Settled:
         return struct.pack(
             _RECORD, self.verdict, self.time, self.operator, s.sale_count, s.sale_amount,
             s.void_count, s.void_amount, s.refund_count, s.refund_amount, *self.host
-        )
+        ) + struct.pack(_LEFT, *self.left)
 
 
 def unpack(payload):
     """The inverse of ``Settled.pack``."""
-    values = struct.unpack(_RECORD, payload)
-    return Settled(values[0], values[1], values[2], Totals(values[3:9]), values[9:])
+    values = struct.unpack(_RECORD, payload[:_RECORD_SIZE])
+    rest = payload[_RECORD_SIZE:]
+    left = struct.unpack(_LEFT, rest) if rest else (0, 0)
+    return Settled(values[0], values[1], values[2], Totals(values[3:9]), values[9:], left)
 
 
 async def run(t):
@@ -87,9 +104,11 @@ async def run(t):
         return
     if guards.blocking(t) is not None:
         raise Refused(t.tr("reversal_blocks"))
-    if not _counted(t.journal.totals()) and not _unknown_refunds(t):
+    if not guards.to_settle(t):
         # A reversal may be all there is: it goes out first, as before every settlement.
         await online.clear_reversals(t, title)
+        if guards.is_full(t) and guards.may_change_batch(t):
+            t.journal.set_batch(t.journal.batch)  # refusals and enquiries give up their places
         raise Refused(t.tr("no_transactions"))
     if not await t.ui.confirm(title, t.tr("settle_sure")):
         return
@@ -97,7 +116,7 @@ async def run(t):
     while shown != _numbers(t.journal.totals()):
         sums = t.journal.totals()
         shown = _numbers(sums)
-        if not await t.ui.confirm(t.tr("totals"), query.totals_rows(t, sums)):
+        if not await t.ui.confirm(t.tr("totals"), query.totals_rows(t, sums) + _left_rows(t)):
             return
         # What is reversed or resolved now may change them.
         await online.clear_reversals(t, title)
@@ -145,34 +164,73 @@ async def _exchange(t, title, name, txn):
         raise Refused(t.explain(error) + t.tr(kept))
 
 
-async def _compare(t, title):
+async def _compare(t, title, again=False):
     # 0500: nothing is durable and nothing is lost until the host has given its verdict.
-    for _ in range(2):
-        txn = online.about(t)
-        txn.totals = t.journal.totals()
-        reply = await _exchange(t, title, "settlement", txn)
-        if not reply.verdict:
-            raise Refused(t.code_text(reply.code) + t.tr("settlement_not_begun"))
-        host = _host_totals(reply.totals)
-        if not _resolve_refunds(t, reply.verdict, host):
-            break
-        # What was unknown is known now, and the totals are others: compare them again.
-    t.vault.put(_HOST, reply.totals.encode())
+    reply = await _ask_totals(t, title, ())
+    claimed = ()
+    if reply.verdict == DIFFERENT:
+        claimed = _explained(t, reply) or ()
+        if claimed:
+            reply = await _ask_totals(t, title, claimed)
+            if reply.verdict != EQUAL or not _agrees(t, reply, claimed):
+                claimed = ()
+    t.vault.put(_HOST, unhexlify(reply.totals))
     if reply.verdict == ERROR:
         await _by_hand(t, title, t.tr("verdict_3"), "verdict %d" % ERROR)
         return
-    t.journal.settlement(ASKED, struct.pack(_STAGE, reply.verdict, 0, 0, 0))
+    t.journal.settlement(ASKED, _stage(reply.verdict, claimed))
     t.audit(audit.SESSION, "settlement of batch %06d begun, verdict %d" % (
         t.journal.batch, reply.verdict))
-    await _finish(t, title)
+    await _finish(t, title, again)
 
 
-def _unknown_refunds(t):
-    # Refunds of the open batch without an answer.
-    return [
-        txn for txn in t.journal.unfinished()
-        if txn.state == tx.UNKNOWN and txn.batch == t.journal.batch
-    ]
+async def _ask_totals(t, title, claimed):
+    txn = online.about(t)
+    txn.totals = _with(t.journal.totals(), claimed)
+    reply = await _exchange(t, title, "settlement", txn)
+    if not reply.verdict:
+        kept = "settlement_kept" if t.journal.settlement_open else "settlement_not_begun"
+        raise Refused(t.code_text(reply.code) + t.tr(kept))
+    return reply
+
+
+def _stage(verdict, claimed, refunds=0, at=0, sent=0):
+    data = struct.pack(_STAGE, verdict, refunds, at, sent)
+    for txn in claimed:
+        data += txn.trace.to_bytes(4, "little")
+    return data
+
+
+def _claimed(t, payload):
+    # The refunds that a stage claims, as far as their outcome is not written down yet.
+    traces = [int.from_bytes(payload[i : i + 4], "little")
+              for i in range(_STAGE_SIZE, len(payload), 4)]
+    return [txn for txn in guards.unknown_refunds(t) if txn.trace in traces]
+
+
+def _with(sums, claimed):
+    for txn in claimed:
+        sums.refund_count += 1
+        sums.refund_amount += txn.amount
+    return sums
+
+
+def _left_rows(t):
+    # What is in nobody's totals.
+    left = _left(t)
+    return [t.tr("refunds_left") % left[0], spread("", money(left[1]))] if left[0] else []
+
+
+def _left(t):
+    unknown = guards.unknown_refunds(t)
+    return len(unknown), sum(txn.amount for txn in unknown)
+
+
+def _agrees(t, reply, claimed):
+    # Are the host's own totals ours with ``claimed``?
+    if len(reply.totals) != _HOST_SIZE:
+        return False
+    return _host_totals(reply.totals) == list(_numbers(_with(t.journal.totals(), claimed)))
 
 
 def _host_totals(digits):
@@ -184,54 +242,89 @@ def _host_totals(digits):
     return sums
 
 
-def _resolve_refunds(t, verdict, host):
-    """Refunds of this batch without an answer: the host's totals tell which of them it has.
+def _explained(t, reply, claimed=()):
+    """Which refunds without answer the host has: the only ones that make its totals out of ours.
 
-    True when that has changed our totals.
+    None when its totals prove nothing: they are missing, contradict its verdict, or can be
+    explained in no way or in more than one. ``claimed``: what we had put into ours.
     """
-    unknown = _unknown_refunds(t)
-    if not 0 < len(unknown) <= _SEARCHED or verdict == ERROR:
-        return False
+    if len(reply.totals) != _HOST_SIZE or reply.verdict not in (EQUAL, DIFFERENT):
+        return None
+    if (reply.verdict == EQUAL) != _agrees(t, reply, claimed):
+        return None
+    unknown = guards.unknown_refunds(t)
+    # What a person has given up on may be there, too.
+    others = [txn for txn in t.journal.released()
+              if txn.batch == t.journal.batch and tx.counts_as_credit(txn.kind)]
+    maybe = unknown + others
+    if not unknown or len(maybe) > _SEARCHED:
+        return None
+    host = _host_totals(reply.totals)
     sums = t.journal.totals()
     if (host[0], host[1]) != (sums.debit_count, sums.debit_amount):
-        return False  # there is more that differs: only the upload can tell
+        return None
     count = host[2] - sums.credit_count
     amount = host[3] - sums.credit_amount
     found = None
-    for chosen in range(1 << len(unknown)):
-        picked = [txn for i, txn in enumerate(unknown) if chosen >> i & 1]
-        if len(picked) == count and sum(txn.amount for txn in picked) == amount:
+    for chosen in range(1 << len(maybe)):
+        picked = [txn for i, txn in enumerate(maybe) if chosen >> i & 1]
+        if len(picked) == count and sum(txn.value for txn in picked) == amount:
             if found is not None:
-                return False  # more than one way to explain the difference
-            found = chosen
-    if found is None:
-        return False
-    for i, txn in enumerate(unknown):
-        if found >> i & 1:
+                return None
+            found = picked
+    return None if found is None else [txn for txn in found if txn.state == tx.UNKNOWN]
+
+
+async def _resolve(t, title, claimed):
+    """The host has closed the batch: its totals now tell what became of refunds without answer."""
+    if not guards.unknown_refunds(t):
+        return
+    found = None
+    try:
+        reply = await _ask_totals(t, title, claimed)
+        found = _explained(t, reply, claimed)
+        t.vault.put(_HOST, unhexlify(reply.totals))
+    except Refused:
+        pass  # they can be asked about one by one later
+    if found is None and not claimed:
+        return
+    # What was claimed and found equal is booked, whatever is known of the others.
+    proven = found is not None
+    traces = [txn.trace for txn in (found if proven else claimed)]
+    for txn in guards.unknown_refunds(t):
+        if txn.trace in traces:
             txn.code = "00"
             t.journal.mark(txn, tx.APPROVE)
             cases.accepted(t, txn, txn.code)
-        else:
+        elif proven:
             txn.code = "25"
             t.journal.mark(txn, tx.DROP)
             cases.closed(t, txn, txn.code)
-    return found != 0
 
 
-async def _finish(t, title):
+async def _finish(t, title, again=False):
+    # ``again``: the host has not taken an end before; its next refusal is told.
     stage, payload = t.journal.settlement_stage
-    verdict, refunds, done, sent = struct.unpack(_STAGE, payload)
+    verdict, refunds, done, sent = struct.unpack(_STAGE, payload[:_STAGE_SIZE])
+    claimed = _claimed(t, payload)
     if stage != ENDED:
         if verdict != EQUAL and not await _upload(t, verdict, refunds, done, sent):
             return
         txn = online.about(t)
-        txn.count = _counted(t.journal.totals())
+        txn.count = _counted(t.journal.totals()) + len(claimed)
         txn.balanced = verdict == EQUAL
         reply = await _exchange(t, title, "batch_end", txn)
+        if reply.code == codes.UNBALANCED and not again:
+            # Something has been booked since: compare once more.
+            t.audit(audit.SESSION, "end refused with 95: compared again")
+            await _compare(t, title, again=True)
+            return
         if not codes.is_approved(reply.code, 0):
             await _refused(t, title, reply.code)
             return
-        t.journal.settlement(ENDED, struct.pack(_STAGE, verdict, 0, 0, 0))
+        t.journal.settlement(ENDED, _stage(verdict, claimed))
+    if verdict != ERROR:  # else it was closed by hand
+        await _resolve(t, title, claimed)
     await _close(t, title, verdict)
 
 
@@ -262,7 +355,7 @@ async def _upload(t, verdict, refunds, at, sent):
             sent += len(packet)
         if not refunds and at >= journal.count:
             refunds, at = 1, 0
-        journal.settlement(UPLOADING, struct.pack(_STAGE, verdict, refunds, at, sent))
+        journal.settlement(UPLOADING, _stage(verdict, (), refunds, at, sent))
     return True
 
 
@@ -312,7 +405,7 @@ async def _by_hand(t, title, text, why):
     if not await t.ui.confirm(title, t.tr("close_sure")):
         return
     t.audit(audit.SESSION, "batch %06d closed by hand: %s" % (t.journal.batch, why), supervisor)
-    t.journal.settlement(ENDED, struct.pack(_STAGE, ERROR, 0, 0, 0))
+    t.journal.settlement(ENDED, _stage(ERROR, ()))
     await _close(t, title, ERROR, details=True)
 
 
@@ -322,14 +415,23 @@ async def _close(t, title, verdict, details=False):
     t.keys.new_card_key()
     await limits.close_batch(t)
     batch = t.journal.batch
-    stored = t.vault.get(_HOST)
-    known = stored is not None and len(stored) == _HOST_SIZE
-    host = _host_totals(stored.decode()) if known else [0, 0, 0, 0]
-    closed = Settled(verdict, t.now(), t.session.operator, t.journal.totals(), host)
+    stored = t.vault.get(_HOST) or b""
+    if len(stored) != _HOST_SIZE:  # an older firmware kept the digits themselves
+        stored = hexlify(stored)
+    known = len(stored) == _HOST_SIZE
+    host = _host_totals(str(stored, "ascii")) if known else [0, 0, 0, 0]
+    left = _left(t)
+    closed = Settled(verdict, t.now(), t.session.operator, t.journal.totals(), host, left)
     t.journal.settle(batch % 999999 + 1, closed.pack())
     t.vault.delete(_HOST)
     t.audit(audit.SESSION, "batch %06d settled, verdict %d" % (batch, verdict))
-    await t.ui.message(title, t.tr("settlement_done"), seconds=2)
+    if verdict == EQUAL and not left[0]:
+        await t.ui.message(title, t.tr("settlement_done"), seconds=2)
+    else:
+        rows = [t.tr("batch_closed"), t.tr("verdict_%d" % verdict)]
+        if left[0]:
+            rows.append(t.tr("refunds_left") % left[0])
+        await t.ui.message(title, "\n".join(rows), seconds=10, beep=True)
     try:
         await print_slip(t, title)
         if details or await t.ui.confirm(title, t.tr("print_details")):

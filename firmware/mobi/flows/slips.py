@@ -247,6 +247,10 @@ def totals_slip(t, batch, sums, duplicate=False, closed=None):
         lines += _sum(t, *row) if row else [(RULE, "")]
     lines.append(
         pair(t.tr("net"), money(sums.debit_amount - sums.credit_amount), TALL | BOLD))
+    if closed and closed.left[0]:
+        lines.append((RULE, ""))
+        lines += _sum(t, "refunds_unknown", *closed.left)
+        lines += text(t.tr("refunds_left_help"))
     if closed and verdict != 1:
         # Both ends' figures, for whoever has to find the difference.
         debits, debit, credits_, credit = closed.host
@@ -277,6 +281,8 @@ def details_slip(t, batch, count, get):
         txn = get(i)
         if txn is None:
             yield (NORMAL, t.tr("record_damaged"))
+        elif txn.batch != batch:
+            pass  # of a batch that was given up for the host's, because it held nothing to settle
         elif tx.moves_money(txn.kind):
             kind = t.tr("slip_" + tx.KIND_NAMES[txn.kind])
             for row in priced("%06d %s" % (txn.trace, kind), txn.value, _COLUMNS):

@@ -163,6 +163,7 @@ async def ask_host(t, title, txn):
     about.batch = t.journal.batch
     about.original_batch = txn.batch
     about.original_trace = txn.trace
+    about.time = txn.time
     about.trace = t.journal.take_trace()
     t.last_fault = ""
     try:

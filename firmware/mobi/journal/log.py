@@ -32,7 +32,7 @@ from mobi.journal.medium import SECTOR
 from mobi.journal.records import get24, get_number, put24, put_time
 from mobi.journal.report import Health, Totals, Verdict
 from mobi.journal.startup import CLEAN, DAMAGED, EMPTY, FOREIGN, OTHER_VERSION, REPAIRED
-from mobi.journal.state import IS_CARRIED, M24, STATE, TRACES
+from mobi.journal.state import IS_CARRIED, M24, ORDINAL, STATE, TRACES
 from mobi.journal.upkeep import LIFE, RESERVE, TYPICAL, Upkeep
 from mobi.transactions import (
     APPROVE,
@@ -243,9 +243,16 @@ class Journal(Upkeep):
         return trace
 
     def set_batch(self, batch):
-        """Take the batch number the host wants. Only while the open batch is empty."""
-        if self.count:
-            raise JournalError("the open batch is not empty")
+        """Begin a batch with the number the host wants, in place of the open one.
+
+        ``JournalError`` while that has anything to settle or to find out. What else it holds
+        (refusals, what was reversed, enquiries) stays readable, in no batch any more.
+        """
+        if any(self._totals):
+            raise JournalError("the open batch has to be settled")
+        for entry in self._kept:
+            if is_unfinished(entry[STATE]) and self._age(entry[ORDINAL]) <= self.count:
+                raise JournalError("the open batch has unfinished transactions")
         put24(self.rec, DATA, batch)
         self._append(BATCH, 3)
 

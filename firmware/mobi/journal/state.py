@@ -127,6 +127,8 @@ class State(Startup):
             self._set_bad(p[0])
         elif kind == BATCH:
             self.batch = get24(p, 0)
+            self._batch_start = self.ordinal
+            self._approved = None
 
     def _apply_event(self, event, p, sector):
         ordinal = get24(p, 0)
