@@ -3,15 +3,41 @@
 Everything else about the package stands in pyproject.toml.
 """
 
+import atexit
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 from setuptools import setup
+from setuptools.command.build import build
 from setuptools.command.build_py import build_py
+from setuptools.command.egg_info import egg_info
 
 HERE = Path(__file__).resolve().parent
 DEVICE = ("firmware", "boards")
+
+
+class BuildElsewhere(build):  # type: ignore[misc]
+    """Builds in a temporary folder: installing leaves nothing in the checkout."""
+
+    def initialize_options(self) -> None:
+        super().initialize_options()
+        self.build_base = _temporary()
+
+
+class DescribeElsewhere(egg_info):  # type: ignore[misc]
+    """Keeps the description of the package there, too."""
+
+    def initialize_options(self) -> None:
+        super().initialize_options()
+        self.egg_base = _temporary()
+
+
+def _temporary() -> str:
+    folder = tempfile.mkdtemp(prefix="mobi-build-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 class BuildWithDevice(build_py):  # type: ignore[misc]
@@ -39,4 +65,5 @@ class BuildWithDevice(build_py):  # type: ignore[misc]
         return [*super().get_outputs(include_bytecode), *device]
 
 
-setup(cmdclass={"build_py": BuildWithDevice})
+setup(cmdclass={
+    "build": BuildElsewhere, "build_py": BuildWithDevice, "egg_info": DescribeElsewhere})

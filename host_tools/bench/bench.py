@@ -18,9 +18,11 @@ import functools
 import io
 import logging
 import random
+import re
 import shutil
 import tempfile
 import weakref
+from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -48,6 +50,9 @@ QUIET_US = 120_000
 PATIENCE_US = 900_000_000
 START = datetime(2026, 11, 22, 9, 0, 0)
 IMAGES = ("journal.bin", "vault.bin")
+# A screen that somebody could read stands for so long; so many of them a report tells.
+_READABLE_US = 50_000
+_FRAMES = 8
 LATENCY_S = 0.05  # of the acquirer's network, one reply
 
 
@@ -67,6 +72,10 @@ Pace = Callable[["Bench", int, "Callable[[], bool] | None"], None]
 
 class Timeout(AssertionError):
     """What a test waited for did not come. The text shows where the terminal stands."""
+
+
+class NoPower(Timeout):
+    """The terminal has no power: it feels no key and no card. The text says what took it away."""
 
 
 class WrongUse(ValueError):
@@ -174,7 +183,12 @@ class Bench:
                 f"keep={str(keep)!r} is no folder to write to: {error.strerror}") from error
         self._temporary = keep is None
         self.log = self.folder / "terminal.log"
+        # Digits are "#" but where the panel asked for something that may be written down.
         self.keys_pressed: list[str] = []
+        self._frame: list[int] | None = None  # what is on the panel, as pixels and as text,
+        self._frame_rows: list[str] = []
+        self._frame_us = 0  # and since when
+        self._frames: deque[list[str]] = deque(maxlen=_FRAMES)  # what was there before
         self._outside: Outside | None = None
         self._abroad: abroad.Abroad | None = None
         journal = Nor(journal_kib * 1024, unit=unit, seed=seed)
@@ -329,7 +343,7 @@ class Bench:
         # Quiet is not booted: the terminal may be waiting for a printer that says nothing.
         self._run(self.kernel.now_us + PATIENCE_US, self._booted)
         if self.board.halted:
-            raise Timeout(self._report("the terminal to boot", 0))
+            raise Timeout(self._report("waited for the terminal to boot"))
 
     def power_cut(self, at_flash_op: int | None = None, torn: bool | str = True) -> None:
         """Cut the power now, or at the n-th flash operation from now (0 is the next one).
@@ -362,10 +376,16 @@ class Bench:
         """Press keys one after the other: 0-9 ENTER CANCEL CLEAR BACK UP DOWN FN VOID LAST REFUND.
 
         The Chinese words on the keys will do, too. An unknown name presses nothing at all.
+        ``NoPower`` for a key while the terminal is off.
         """
         for name in [self.key_name(name) for name in names]:
+            self._needs_power(f"press({name!r})")
             self.touch(name)
             self._settle()
+
+    def _needs_power(self, what: str) -> None:
+        if not self.powered:
+            raise NoPower(self._report(f"{what}: the terminal is off and feels nothing"))
 
     def key_name(self, name: str) -> str:
         """The key's own name for any of its names; ``NoSuchKey`` lists what there is."""
@@ -378,7 +398,8 @@ class Bench:
     def touch(self, name: str) -> None:
         """A finger on a key for a moment, without waiting for what comes of it (see ``press``)."""
         name = self.key_name(name)
-        self.keys_pressed.append(name)
+        secret = name.isdigit() and not menu.is_open(self.screen())
+        self.keys_pressed.append("#" if secret else name)
         self.rig.touch(name, True)
         self.kernel.after(HOLD_US, lambda: self.rig.touch(name, False))
 
@@ -396,7 +417,9 @@ class Bench:
         ``expiry``: YYMM; that of the test card, else 3012. ``options``: ``damage=`` and others of
         ``reader.Reader.swipe``.
         """
-        self.rig.aux(self.swipe_bytes(pan, expiry, **options))
+        data = self.swipe_bytes(pan, expiry, **options)
+        self._needs_power("swipe")
+        self.rig.aux(data)
         self._settle()
 
     def swipe_bytes(self, pan: str, expiry: str | None = None, **options: Any) -> bytes:
@@ -410,6 +433,7 @@ class Bench:
 
     def scan(self, text: str) -> None:
         """Scan a code with the scanner on the reader's line."""
+        self._needs_power("scan")
         self.rig.aux(self.rig.reader.scan(text))
         self._settle()
 
@@ -472,7 +496,14 @@ class Bench:
         began = self.kernel.now_us
         self._run(began + round(timeout * 1e6), lambda: condition() or not self.powered)
         if not condition():
-            raise Timeout(self._report(what, (self.kernel.now_us - began) / 1e6))
+            waited = (self.kernel.now_us - began) / 1e6
+            raise Timeout(self._report(f"waited {waited:g} virtual seconds for {what}"))
+
+    @property
+    def standing_s(self) -> float:
+        """Virtual seconds since the panel changed last."""
+        self._look()
+        return (self.kernel.now_us - self._frame_us) / 1e6
 
     @property
     def leads_to(self) -> str:
@@ -492,6 +523,32 @@ class Bench:
         self._run(until_us)
 
     def _run(self, until_us: int, stop: Callable[[], bool] | None = None) -> None:
+        def look() -> bool:
+            self._look()
+            return stop is not None and stop()
+
+        self._run_seen(until_us, look)
+
+    def _look(self) -> None:
+        # Notice what stands on the panel, for a report that tells how it came to this.
+        frame = self.rig.panel.pixels()
+        if frame is self._frame:
+            return
+        self._frame = frame
+        rows = self.screen()
+        if rows == self._frame_rows:
+            return
+        if self.kernel.now_us - self._frame_us >= _READABLE_US and any(self._frame_rows):
+            seen = _readable(self._frame_rows)
+            # Of a countdown its last screen is enough.
+            if self._frames and _COUNTED.sub("", "".join(self._frames[-1])) == _COUNTED.sub(
+                    "", "".join(seen)):
+                self._frames.pop()
+            self._frames.append(seen)
+        self._frame_rows = rows
+        self._frame_us = self.kernel.now_us
+
+    def _run_seen(self, until_us: int, stop: Callable[[], bool]) -> None:
         outside = self._outside
         if self.pace is not None:
             self.pace(self, until_us, stop)
@@ -503,14 +560,15 @@ class Bench:
         while True:
             outside.pump()
             self.board.run(min(until_us, outside.now_us()), stop)
-            if self.kernel.now_us >= until_us or (stop is not None and stop()):
+            if self.kernel.now_us >= until_us or stop():
                 return
             outside.wait(min(self.kernel.next_at(), self.board.next_wake_at(), until_us))
 
     def _settle(self) -> None:
         self._run(self.kernel.now_us + PATIENCE_US, self._quiet)
         if not self._quiet():
-            raise Timeout(self._report("the panel to come to rest", PATIENCE_US / 1e6))
+            raise Timeout(self._report(
+                f"waited {PATIENCE_US / 1e6:g} virtual seconds for the panel to come to rest"))
 
     def _booted(self) -> bool:
         if not self.powered or self.board.halted:
@@ -523,11 +581,15 @@ class Bench:
         soon = self.kernel.now_us + QUIET_US
         return self.kernel.next_at() > soon and self.board.next_wake_at() > soon
 
-    def _report(self, what: str, seconds: float) -> str:
-        lines = [f"waited {seconds:g} virtual seconds for {what}", "", "the panel shows:"]
-        lines += [f"    |{row}|" for row in self.screen()]
+    def _report(self, what: str) -> str:
+        self._look()
+        lines = [what, "", "the panel shows:"]
+        lines += [f"    |{row}|" for row in _readable(self.screen())]
         if self.screen()[0][-1:] in ("↓", "↕"):
             lines.append("    there is more below: press DOWN, or read()")
+        if self._frames:
+            lines += ["", "and before that, the newest last:"]
+            lines += [f"    {' | '.join(row for row in rows if row)}" for rows in self._frames]
         lines += ["", f"power: {'on' if self.powered else 'off (power_on() brings it back)'}"]
         lines.append(f"line: {'cut (line.restore() mends it)' if self.line.is_cut else 'good'}")
         lines += [f"event: {event}" for event in self.rig.events[-5:]]
@@ -591,13 +653,19 @@ class Bench:
         return {name: int(value) if value.isdigit() else value for name, value in measured}
 
     def save(self, folder: str | Path) -> None:
-        """Write flash images, paper, screen, trace and how to replay to ``folder``."""
+        """Write flash images, paper, screen, trace and how to replay to ``folder``.
+
+        Without secrets: of keys that were digits of a PIN, a password or a card number only their
+        count is told, and there is no picture while a card number that was keyed is on the panel.
+        """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self._save_images(folder)
         (folder / "paper.txt").write_text(self.paper(), encoding="utf-8")
-        self.screenshot(folder / "screen.png")
-        (folder / "screen.txt").write_text("\n".join(self.screen()) + "\n", encoding="utf-8")
+        rows = _readable(self.screen())
+        if rows == self.screen():
+            self.screenshot(folder / "screen.png")
+        (folder / "screen.txt").write_text("\n".join(rows) + "\n", encoding="utf-8")
         trace = "\n".join(entry.text() for entry in self.trace())
         (folder / "trace.txt").write_text(trace + "\n", encoding="utf-8")
         keys = f"keys: {' '.join(self.keys_pressed)}"
@@ -638,6 +706,19 @@ class Bench:
     def _save_images(self, folder: Path) -> None:
         for name, nor in zip(IMAGES, self.rig.flash, strict=True):
             (folder / name).write_bytes(bytes(nor.mem))
+
+
+# What a countdown, a clock or a field that is being filled changes.
+_COUNTED = re.compile(r"[\d\s#*]")
+_CARD_NUMBER = re.compile(r"\d{13,19}")
+
+
+def _readable(rows: list[str]) -> list[str]:
+    # The rows of a panel as they may be written down: without a card number that is being keyed
+    # into the field in the last row, or was.
+    if rows[-1].strip().isdigit() and not menu.is_open(rows):
+        rows = [*rows[:-1], re.sub(r"\d", "#", rows[-1])]
+    return [_CARD_NUMBER.sub(lambda found: "#" * len(found[0]), row) for row in rows]
 
 
 def _overlap(before: list[str], after: list[str]) -> int:

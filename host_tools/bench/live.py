@@ -85,7 +85,13 @@ class Hands:
 
     def press(self, key: str) -> None:
         """A key, by its name."""
-        self._live.keys.append(self._bench.key_name(key))
+        name = self._bench.key_name(key)
+        self._needs_power()
+        self._live.keys.append(name)
+
+    def _needs_power(self) -> None:
+        if not self._bench.powered:
+            raise WrongUse("the terminal is off and feels nothing: switch the power on first")
 
     def type(self, digits: str) -> None:
         """The digit keys of ``digits``."""
@@ -96,10 +102,13 @@ class Hands:
 
     def swipe(self, card: str, damage: str = "") -> None:
         """A test card by its name, or any number; ``damage`` as in `Reader.swipe`."""
-        self._bench.rig.aux(self._bench.swipe_bytes(card, damage=damage or None))
+        data = self._bench.swipe_bytes(card, damage=damage or None)
+        self._needs_power()
+        self._bench.rig.aux(data)
 
     def scan(self, text: str) -> None:
         """A code under the scanner."""
+        self._needs_power()
         self._bench.rig.aux(self._bench.rig.reader.scan(text))
 
     def pay_by_code(self, card: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -19,9 +20,17 @@ Item = dict[str, Any]  # {"labels": [zh, en], "items": [...]}
 Tree = dict[str, list[Item]]
 Step = tuple[int, list[str]]  # position in a menu, its labels
 
-# What only the idle screen shows, in both languages.
+# The last row of the idle screen, in both languages, and its first.
 IDLE = ("确认=菜单", "ENTER=menu")
+_HEAD = re.compile(r"(末笔 )?Mobi\s+\d\d:\d\d")
 NOT_SIGNED_ON = ("按任意键签到", "Key to sign on")
+_ENTRY = re.compile(r"\d[^\d.,]")  # of a menu; not an amount, as it stands above 请输入密码
+# What the panel asks for where digits are no secret: what they were may stand in a report.
+_PLAIN = (
+    "请输入金额", "Enter amount", "请输入正确金额", "Right amount", "退货金额", "Refund amount",
+    "原凭证号", "Original voucher", "凭证号", "Voucher no.", "原参考号", "Original RRN",
+    "原交易日期", "Original date", "操作员号", "Operator no.",
+)
 
 
 class NoSuchItem(LookupError):
@@ -38,21 +47,34 @@ def tree() -> Tree:
 
 LOG_IN_REFUSED = ("密码错", "操作员不存在", "Wrong password", "Too many tries", "No such operator")
 LOG_IN = ("操作员号", "Operator no.")
+_LOG_IN_TITLES = ("操作员登录", "Log in", "锁定终端", "Lock")
 
 
 def is_idle(bench: Bench) -> bool:
     """Does the panel show the idle screen of a terminal that is signed on?"""
-    return any(bench.shows(text) for text in IDLE)
+    rows = bench.screen()
+    return rows[3].strip() in IDLE and _HEAD.fullmatch(rows[0].strip()) is not None
 
 
 def is_not_signed_on(bench: Bench) -> bool:
     """Does the panel say that the operator must sign on first?"""
-    return any(bench.shows(text) for text in NOT_SIGNED_ON)
+    return any(row.strip() in NOT_SIGNED_ON for row in bench.screen())
 
 
 def is_log_in(bench: Bench) -> bool:
     """Does the panel ask who is there?"""
-    return any(bench.shows(text) for text in LOG_IN)
+    rows = bench.screen()
+    return rows[0].strip() in _LOG_IN_TITLES and rows[1].strip() in LOG_IN
+
+
+def is_open(rows: list[str]) -> bool:
+    """May the digits that are pressed at this screen be told afterwards? On the idle screen, in
+    menus and at prompts that are known to ask for no secret."""
+    return (
+        rows[3].strip() in (*IDLE, *NOT_SIGNED_ON) or rows[2].strip() in NOT_SIGNED_ON
+        or _ENTRY.match(rows[1]) is not None
+        or any(row.strip().startswith(_PLAIN) for row in rows[1:3])
+    )
 
 
 def to_idle(bench: Bench) -> None:

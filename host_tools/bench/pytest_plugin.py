@@ -5,20 +5,24 @@
         bench.sign_on()
         ...
 
+    def test_a_void(signed_on):                # switched on, logged in, idle
+        ...
+
     def test_settings(make_bench):
         bench = make_bench(settings={"copies": 1})
 
     def test_every_cut(sweep):
         sweep(lambda bench: stories.sale(bench, 50_00))
 
-Installed with the package; nothing to register. When a test fails, the folder of its benches is
+``make_module_bench`` and ``make_session_bench`` make benches that live as long as that. Installed
+with the package; nothing to register. When a test fails, the folder of its benches is
 kept and named in the report, with screen, paper, flash images and trace in it. `--mobi-board`
 chooses the board ("unix" by default), `--mobi-seed` the seed, `--mobi-cut` the one cut of a sweep.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,9 +32,6 @@ if TYPE_CHECKING:
     from host_tools.bench import Bench
     from host_tools.bench.sweep import Result
 
-_REPORT = pytest.StashKey[bool]()
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("mobi", "payment terminal bench")
     group.addoption("--mobi-board", default="unix", help="board the benches run on")
@@ -38,24 +39,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--mobi-cut", metavar="CUT", help="sweeps make only this cut: power:3:torn")
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    report = yield
-    if report.when == "call":
-        item.stash[_REPORT] = report.failed
-    return report
-
-
-@pytest.fixture
-def make_bench(
-    request: pytest.FixtureRequest, tmp_path: Path
+def _benches(
+    request: pytest.FixtureRequest, folder: Path
 ) -> Iterator[Callable[..., Bench]]:
-    """Makes benches: ``make_bench(**options)``, see ``host_tools.bench.Bench``."""
+    # Makes benches and closes them; saves what they are left with when a test failed meanwhile.
     from host_tools.bench import Bench
 
     made: list[Bench] = []
+    before = request.session.testsfailed
 
     def make(**options: Any) -> Bench:
         options.setdefault("board", request.config.getoption("--mobi-board"))
@@ -65,25 +56,56 @@ def make_bench(
         return bench
 
     yield make
-    failed = request.node.stash.get(_REPORT, False)
+    failed = request.session.testsfailed > before
     crashes = []
     for number, bench in enumerate(made):
         crashes += bench.crashes
         if failed or bench.crashes:
-            folder = tmp_path / f"bench-{number}"
-            bench.save(folder)
-            print(f"what the bench was left with: {folder}")
+            bench.save(folder / f"bench-{number}")
+            print(f"what the bench was left with: {folder / f'bench-{number}'}")
             options = f"--mobi-board {bench.board.name} --mobi-seed {bench.seed}"
-            print(f"run it again: pytest '{request.node.nodeid}' {options}")
+            print(f"run it again: pytest '{request.node.nodeid or '.'}' {options}")
         bench.close()
     if crashes and not failed:
         pytest.fail("the firmware crashed: " + "; ".join(crashes))
 
 
 @pytest.fixture
+def make_bench(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[Callable[..., Bench]]:
+    """Makes benches: ``make_bench(**options)``, see ``host_tools.bench.Bench``."""
+    yield from _benches(request, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def make_module_bench(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Bench]]:
+    """As ``make_bench``, for fixtures that all tests of a module share."""
+    yield from _benches(request, tmp_path_factory.mktemp("benches"))
+
+
+@pytest.fixture(scope="session")
+def make_session_bench(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Bench]]:
+    """As ``make_bench``, for fixtures that all tests of the session share."""
+    yield from _benches(request, tmp_path_factory.mktemp("benches"))
+
+
+@pytest.fixture
 def bench(make_bench: Callable[..., Bench]) -> Bench:
     """A bench with a provisioned terminal that is switched off."""
     return make_bench()
+
+
+@pytest.fixture
+def signed_on(bench: Bench) -> Bench:
+    """The same bench, switched on, operator 01 logged in, signed on and idle."""
+    bench.power_on()
+    bench.sign_on()
+    return bench
 
 
 @pytest.fixture

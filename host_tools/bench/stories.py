@@ -30,8 +30,26 @@ _TEXTS = {
     "same": ("有相同交易", "the same"),
     "print_details": ("打印交易明细?", "Print details?"),
     "settlement_short": ("结算未完成", "Settlement open"),
+    "card_number": ("卡号", "Card number"),
+    "payment_code": ("付款码", "Payment code"),
+    "amount": ("请输入金额", "Enter amount"),
+    "pin": ("请输入密码", "Enter PIN"),
+    "supervisor": ("主管密码", "Supervisor"),
+    "voucher": ("原凭证号", "Original voucher"),
+    "swipe": ("请刷卡", "Swipe card"),
+    "rrn": ("原参考号", "Original RRN"),
+    "date": ("原交易日期", "Original date"),
+    "refund_amount": ("退货金额", "Refund amount"),
+    "settle_sure": ("是否批结算", "Settle the batch"),
     "no_paper": ("打印机缺纸", "Out of paper"),
 }
+
+
+# While one of these is on the panel the terminal is at work; what it says is not its last word.
+_AT_WORK = ("正在", "请稍候", "批上送", "Connecting", "Sending", "Waiting for", "Reversing",
+            "Printing", "Upload", "reversed, then")
+# A message passes by itself in three seconds. What stands longer waits for a person.
+_STANDS_S = 4
 
 
 def text(bench: Bench, name: str) -> str:
@@ -39,36 +57,68 @@ def text(bench: Bench, name: str) -> str:
     return _TEXTS[name][bench.language == "en"]
 
 
+def _asked(bench: Bench, *names: str) -> None:
+    # The terminal asks for what comes next, or the story ends here: its keys would go astray.
+    wanted = [text(bench, name) for name in names]
+    bench.wait_until(
+        lambda: any(bench.shows(one) for one in wanted), 0, f"{' or '.join(wanted)} on the panel")
+
+
+def _anything(bench: Bench, *names: str) -> None:
+    # Whatever the terminal asks for, the fingers go on.
+    pass
+
+
+def _comes(bench: Bench, name: str, timeout: float = 90) -> None:
+    # ``name`` on the panel; not later than when the terminal has obviously refused.
+    wanted = text(bench, name)
+
+    def over() -> bool:
+        return bench.shows(wanted) or menu.is_idle(bench) or (
+            bench.standing_s >= _STANDS_S and not any(bench.shows(one) for one in _AT_WORK))
+
+    bench.wait_until(over, timeout, f"{wanted!r} on the panel")
+    bench.wait_until(lambda: bench.shows(wanted), 0, f"{wanted!r} on the panel")
+
+
 def sale(bench: Bench, amount: int, pan: str = CARD, pin: str = PIN, wait: bool = True) -> Any:
     """A sale of ``amount`` 分 from the idle screen.
 
-    Waits for approval and both copies, and gives the journal's transaction; with ``wait`` false it
-    ends when the request is on its way.
+    Waits for approval and both copies, and gives the journal's transaction; ``Timeout`` as soon as
+    the terminal asks for something else or refuses. With ``wait`` false it ends when the request
+    is on its way, and looks at nothing.
     """
+    asked = _asked if wait else _anything
     bench.swipe(pan)
+    asked(bench, "card_number")
     bench.press("ENTER")
+    asked(bench, "amount")
     bench.type(str(amount))
     bench.press("ENTER")
     if bench.shows(text(bench, "same")):
         bench.press("ENTER")
+    asked(bench, "pin")
     bench.type(pin)
     bench.press("ENTER")
     if not wait:
         return None
-    bench.wait_for(text(bench, "approved"))
+    _comes(bench, "approved")
     finish(bench)
     return bench.journal()[-1]
 
 
 def sale_by_code(bench: Bench, amount: int, code: str, wait: bool = True) -> Any:
     """A sale paid with a payment code scanned on the idle screen; otherwise as ``sale``."""
+    asked = _asked if wait else _anything
     bench.scan(code)
+    asked(bench, "payment_code")
     bench.press("ENTER")
+    asked(bench, "amount")
     bench.type(str(amount))
     bench.press("ENTER")
     if not wait:
         return None
-    bench.wait_for(text(bench, "approved"))
+    _comes(bench, "approved")
     finish(bench)
     return bench.journal()[-1]
 
@@ -90,34 +140,42 @@ def finish(bench: Bench) -> None:
 
 
 def void(bench: Bench, trace: int, pan: str = CARD, pin: str = PIN) -> Any:
-    """Void the sale with that voucher number, from idle to idle."""
+    """Void the sale with that voucher number, from idle to idle. ``Timeout`` as with ``sale``."""
     bench.press("VOID")
-    bench.type(SUPERVISOR)
-    bench.press("ENTER")
+    _supervisor(bench)
+    _asked(bench, "voucher")
     bench.type(str(trace))
     bench.press("ENTER")
     void_goes_on(bench, pan, pin)
-    bench.wait_for(text(bench, "approved"))
+    _comes(bench, "approved")
     finish(bench)
     return bench.journal()[-1]
 
 
 def void_last(bench: Bench, pan: str = CARD, pin: str = PIN) -> Any:
-    """Void the last sale with its own key, from idle to idle."""
+    """Void the last sale with its own key, from idle to idle. ``Timeout`` as with ``sale``."""
     bench.press("LAST")
-    bench.type(SUPERVISOR)
-    bench.press("ENTER")
+    _supervisor(bench)
     void_goes_on(bench, pan, pin)
-    bench.wait_for(text(bench, "approved"))
+    _comes(bench, "approved")
     finish(bench)
     return bench.journal()[-1]
 
 
+def _supervisor(bench: Bench) -> None:
+    _asked(bench, "supervisor")
+    bench.type(SUPERVISOR)
+    bench.press("ENTER")
+
+
 def void_goes_on(bench: Bench, pan: str = CARD, pin: str = PIN) -> None:
-    """From the original's details: confirm, swipe, PIN."""
+    """From the original's details: confirm, swipe, PIN. ``Timeout`` as with ``sale``."""
     bench.press("ENTER")
+    _asked(bench, "swipe")
     bench.swipe(pan)
+    _asked(bench, "card_number")
     bench.press("ENTER")
+    _asked(bench, "pin")
     bench.type(pin)
     bench.press("ENTER")
 
@@ -125,32 +183,41 @@ def void_goes_on(bench: Bench, pan: str = CARD, pin: str = PIN) -> None:
 def refund(
     bench: Bench, rrn: str, date: str, amount: int, pan: str = CARD, wait: bool = True
 ) -> Any:
-    """Refund ``amount`` 分 of the transaction with that reference number and date (MMDD)."""
+    """Refund ``amount`` 分 of the transaction with that reference number and date (MMDD).
+    ``Timeout`` and ``wait`` as with ``sale``."""
+    asked = _asked if wait else _anything
     bench.press("REFUND")
+    asked(bench, "supervisor")
     bench.type(SUPERVISOR)
     bench.press("ENTER")
+    asked(bench, "swipe")
     bench.swipe(pan)
+    asked(bench, "card_number")
     bench.press("ENTER")
+    asked(bench, "rrn")
     bench.type(rrn)
     bench.press("ENTER")
+    asked(bench, "date")
     bench.type(date)
     bench.press("ENTER")
+    asked(bench, "refund_amount")
     bench.type(str(amount))
     bench.press("ENTER")
     bench.press("ENTER")
     if not wait:
         return None
-    bench.wait_for(text(bench, "approved"))
+    _comes(bench, "approved")
     finish(bench)
     return bench.journal()[-1]
 
 
 def settle(bench: Bench) -> None:
-    """Settle the batch, without printing the details."""
+    """Settle the batch, without printing the details. ``Timeout`` as with ``sale``."""
     bench.choose(text(bench, "settle"))
+    _asked(bench, "settle_sure")
     bench.press("ENTER")
     bench.press("ENTER")
-    bench.wait_for(text(bench, "print_details"), timeout=900)
+    _comes(bench, "print_details", timeout=900)
     bench.press("CANCEL")
     bench.to_idle()
 

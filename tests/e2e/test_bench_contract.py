@@ -9,7 +9,8 @@ from PIL import Image
 from host_tools.acquirer import Acquirer
 from host_tools.bench import Bench, Timeout, boards, byte_code, keypad, menu, provisioning, stories
 from host_tools.bench import line as line_module
-from host_tools.bench.bench import WrongUse
+from host_tools.bench.bench import NoPower, WrongUse
+from tests.e2e.kit import pick
 
 CARD = "6222021234567890128"
 
@@ -163,8 +164,10 @@ def test_host_rules_reach_the_terminal(b):
 def test_power_cut_now_and_at_a_flash_operation(b):
     b.power_cut()
     assert not b.powered and b.screen() == ["", "", "", ""]
-    b.press("1")  # nothing happens, as with any dead terminal
-    b.swipe(CARD)
+    for act in (lambda: b.press("1"), lambda: b.type("12"), lambda: b.swipe(CARD),
+                lambda: b.scan("6" * 18)):
+        with pytest.raises(NoPower, match=r"the terminal is off(.|\n)*power_on"):
+            act()
     b.power_on()
     assert b.shows("操作员号")
     b.sign_on()
@@ -252,6 +255,75 @@ def test_a_failed_wait_tells_all_there_is_to_know(b):
     assert CARD not in text
 
 
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_page_about_the_idle_screen_is_not_taken_for_it(make_bench, language):
+    b = make_bench(language=language)
+    b.power_on()
+    b.sign_on()
+    assert menu.is_idle(b)
+    b.choose("帮助" if language == "zh" else "Help")
+    pick(b, "按键说明" if language == "zh" else "Keys")
+    assert b.shows("确认=菜单" if language == "zh" else "ENTER menu")
+    assert not menu.is_idle(b)
+    b.to_idle()
+    assert menu.is_idle(b)
+    b.choose("柜员管理" if language == "zh" else "Operators")
+    b.type("123456")
+    b.press("ENTER", "1")
+    assert b.shows("操作员号" if language == "zh" else "Operator no.") and not menu.is_log_in(b)
+    b.to_idle()
+    assert menu.is_idle(b)
+
+
+def test_a_story_ends_at_the_first_refusal_and_the_report_has_the_screen_that_told_why(b):
+    b.host.rule("sale", code="51")
+    began = b.clock.seconds
+    with pytest.raises(Timeout, match="余额不足"):
+        stories.sale(b, 100)
+    assert b.clock.seconds - began < 15
+    b.to_idle()
+    # The message has passed when somebody looks: it stands among the screens before.
+    with pytest.raises(Timeout) as failure:
+        stories.void(b, 777)
+    assert "and before that" in str(failure.value) and "原交易不存在" in str(failure.value)
+    b.to_idle()
+    b.choose("签退")
+    b.press("ENTER")
+    b.wait_until(lambda: menu.is_log_in(b))
+    with pytest.raises(Timeout, match="卡号") as failure:
+        stories.sale(b, 100)
+    assert "签退成功" in str(failure.value)
+
+
+def test_what_a_bench_leaves_behind_holds_no_secret(make_bench, tmp_path):
+    b = make_bench(settings={"manual_pan": 1})
+    b.power_on()
+    b.sign_on()
+    stories.sale(b, 4711)
+    b.press("1")
+    b.type(CARD)  # keyed, and still on the panel
+    for number, keys in enumerate(([], ["ENTER"], ["ENTER"])):
+        b.press(*keys)
+        folder = tmp_path / str(number)
+        b.save(folder)
+        with pytest.raises(Timeout) as failure:
+            b.wait_for("没有这样的字", 0)
+        left = [path for path in folder.iterdir() if path.suffix in (".txt", ".log")]
+        told = [path.read_text(encoding="utf-8", errors="replace") for path in left]
+        for text in [str(failure.value), *told]:
+            text = text.replace(" ", "")
+            # (The merchant's number begins with the digits of the PIN.)
+            assert CARD[:10] not in text.replace(CARD[:6] + "****", "")
+            assert stories.PIN not in _keys(text) and "0000" not in _keys(text)
+    told = (folder / "replay.txt").read_text(encoding="utf-8")
+    assert "4 7 1 1 ENTER" in told and "0 1 ENTER # # # # ENTER" in told
+    assert not (tmp_path / "0" / "screen.png").exists()
+
+
+def _keys(text):
+    return "".join(re.findall("keys:(.*)", text))
+
+
 def test_a_text_broken_over_rows_is_found(b):
     b.press("1")
     rows = [row.strip() for row in b.screen()]
@@ -313,7 +385,8 @@ def test_a_folder_to_keep_gives_the_terminal_its_memory_back(tmp_path):
 def test_a_bench_that_never_had_power(make_bench):
     b = make_bench()
     assert b.screen() == ["", "", "", ""] and b.journal() == [] and b.paper() == ""
-    b.press("ENTER")
+    with pytest.raises(NoPower):
+        b.press("ENTER")
     b.clock.advance(5)
     b.line.cut()
     b.power_cut()

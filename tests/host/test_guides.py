@@ -24,6 +24,41 @@ PACKAGED = ("host_tools", "firmware", "boards", "pyproject.toml", "setup.py", "R
             "LICENSE")
 
 
+SCOPES = """
+import pytest
+from host_tools.bench import menu
+
+
+@pytest.fixture(scope="module")
+def shared(make_module_bench):
+    bench = make_module_bench(language="en")
+    bench.power_on()
+    bench.sign_on()
+    return bench
+
+
+@pytest.fixture(scope="session")
+def longest(make_session_bench):
+    return make_session_bench()
+
+
+def test_first(shared):
+    shared.swipe("good")
+
+
+def test_second(shared):
+    assert shared.shows("Card number")
+
+
+def test_third(longest):
+    assert not longest.powered
+
+
+def test_signed_on(signed_on, bench):
+    assert bench is signed_on and menu.is_idle(signed_on)
+"""
+
+
 def blocks(name, kind):
     """The fenced blocks of that kind in a guide."""
     return re.findall(rf"```{kind}\n(.*?)```", GUIDES[name], re.DOTALL)
@@ -40,8 +75,10 @@ def wheel(tmp_path_factory):
                             ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(ROOT / name, tree / name)
+    before = sorted(os.listdir(tree))
     run([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation",
          "--disable-pip-version-check", "-w", folder, tree], folder)
+    assert sorted(os.listdir(tree)) == before  # building leaves nothing in the checkout
     return next(folder.glob("*.whl"))
 
 
@@ -130,6 +167,22 @@ def test_a_failure_names_folder_and_line_that_runs_it_again(stranger):
     assert "pytest 'test_wrong.py::test_wrong' --mobi-board unix --mobi-seed 5" in said
     folder = re.search(r"what the bench was left with: (\S+)", said)[1]
     assert {"journal.bin", "screen.png", "trace.txt"} <= set(os.listdir(folder))
+
+
+def test_a_run_without_benches_pays_nothing_for_the_plugin(stranger):
+    work, env = stranger
+    (work / "imported.py").write_text(
+        "import sys, pytest, host_tools.bench.pytest_plugin\n"
+        + "heavy = {'host_tools', 'sqlalchemy', 'PIL', 'aiohttp', 'cryptography', 'serial'}\n"
+        + "print(*sorted(name for name in sys.modules if name.partition('.')[0] in heavy))\n")
+    said = run(["python", "imported.py"], work, env)
+    assert said.split() == ["host_tools", "host_tools.bench", "host_tools.bench.pytest_plugin"]
+
+
+def test_benches_of_wider_scopes_and_one_that_is_signed_on(stranger):
+    work, _ = stranger
+    (work / "test_scopes.py").write_text(SCOPES, encoding="utf-8")
+    assert "4 passed" in called("pytest -q test_scopes.py", stranger)
 
 
 def test_the_guides_name_every_story_option_word_and_fault():
