@@ -6,6 +6,7 @@ Look at a picture before accepting it: no word cut off, nothing that only an eng
 import pytest
 
 from host_tools.bench import stories
+from tests.e2e import golden as screens
 from tests.e2e.kit import CARD, PIN, SUPERVISOR, enter, pick, signed_on, started, word
 
 CODE = "629990120000000012"
@@ -364,3 +365,15 @@ def test_the_first_screen_of_a_start_state(start, look, golden, state):
         stories.sale(b, 1000, wait=False)
         b.wait_for(word(b, "keys_renewed_pin")[:12])
         look(b, "keys-renewed")
+
+
+def test_no_picture_is_kept_that_nobody_looks_at(request):
+    # Comes last, and can tell only where every test of this file has run before it.
+    mine = {item.originalname for item in request.session.items if item.path == request.path}
+    every = {name for name in vars(request.module) if name.startswith("test_")}
+    if mine < every or request.config.option.keyword or "::" in "".join(request.config.args):
+        pytest.skip("only a part of this file is run")
+    kept = {path.relative_to(screens.ACCEPTED).with_suffix("").as_posix()
+            for path in screens.ACCEPTED.rglob("*.png")}
+    unseen = sorted(kept - screens.looked_at)
+    assert not unseen, f"remove them from tests/e2e/golden: {unseen}"

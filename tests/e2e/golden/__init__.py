@@ -32,6 +32,9 @@ ROOT = Path(__file__).resolve().parents[3]
 ACCEPTED = Path(__file__).parent
 REPORT = ROOT / "build" / "golden"
 
+# Names of the pictures that were compared in this process.
+looked_at: set[str] = set()
+
 Rows = list[int]  # 64 rows of 128 bits, the leftmost pixel in the highest
 
 # What may differ from run to run without anybody having changed a screen.
@@ -81,6 +84,7 @@ def check(bench: Bench, name: str, update: bool) -> None:
     new = blanked(bench.rig.panel.pixels())
     where = f"{bench.language}/{name}"
     path = ACCEPTED / f"{where}.png"
+    looked_at.add(where)
     old = read(path) if path.exists() else None
     if old == new:
         return
