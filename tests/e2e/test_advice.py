@@ -58,7 +58,7 @@ def test_every_advice_is_shown_with_its_cause(make_bench):
 def test_a_code_nobody_knows_is_a_plain_refusal(b):
     b.host.rule("sale", code="Z9")
     stories.sale(b, 500, wait=False)
-    b.wait_for("交易失败")
+    b.wait_for("应答码不明")
     assert "没有扣款应答码报收单机构" in said(b)
     assert states(b) == [("sale", "declined")]
 

@@ -22,7 +22,7 @@ def test_nothing_is_sent_into_a_dead_line(b):
     b.line.cut()
     stories.sale(b, 500, wait=False)
     b.wait_for("线路不通")
-    assert b.shows("未发送")
+    assert b.shows("没有扣款")
     b.to_idle()
     assert b.journal() == [] and not b.shows("未完成")
     b.line.restore()

@@ -303,7 +303,7 @@ def test_an_unknown_code_is_a_refusal_with_its_code(b):
     b.host.rule("sale", code="Z9")
     started(b, 500)
     enter(b, PIN)
-    b.wait_for("交易失败")
+    b.wait_for("应答码不明")
     assert b.shows("Z9")
     b.to_idle()
     assert states(b) == [("sale", "declined")]

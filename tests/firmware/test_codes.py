@@ -71,7 +71,7 @@ def test_what_counts_as_approved():
 
 
 def test_unknown_codes_are_plain_refusals():
-    assert codes.text("Z9", 0) == "交易失败"
+    assert codes.text("Z9", 0) == "应答码不明"
     assert codes.find("Z9")[1] == codes.REFUSED
     assert codes.retry("Z9") == codes.NO
     assert codes.advice("Z9", 1)

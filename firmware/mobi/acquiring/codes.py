@@ -224,7 +224,7 @@ TABLE = (
     ("LD", "D", "存储满,请结算", "Journal is full", G_DEVICE, NO, SETTLE),
     ("LE", "C", "卡号位数不符", "Wrong no. length", G_CARD, NO, NOT_TAKEN),
 )
-_NOT_LISTED = ("", "C", "交易失败", "Not approved", G_NETWORK, NO, UNKNOWN)
+_NOT_LISTED = ("", "C", "应答码不明", "Unknown code", G_NETWORK, NO, UNKNOWN)
 
 PARTIAL = "10"
 WRONG_PIN = "55"

@@ -667,7 +667,7 @@ TABLE = (
     ("why_no_sale", "只适用于消费", "Only for a sale"),
     ("why_no_slip", "余额查询没有签购单", "A balance has no slip"),
     ("why_no_tries", "自动冲正未开或未签到", "No tries by itself now"),
-    ("why_not_approved", "本笔没有成功", "It was not approved"),
+    ("why_not_approved", "本机没有成功结果", "No approval known here"),
     ("why_query_first", "线路正常,请先查询主机", "The line is up: query first"),
     ("why_reverse_first", "线路正常,请先冲正", "The line is up: reverse it first"),
     ("yes", "是", "Yes"),
