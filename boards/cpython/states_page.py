@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "firmware"), str(ROOT / "boards" / "cpython")]
+sys.path[:0] = [str(ROOT / "firmware"), str(ROOT / "boards" / "cpython"), str(ROOT)]
 
-from mobi import transactions as tx  # noqa: E402 - the path must be set first
+from host_tools.bench import claims, texts  # noqa: E402 - the path must be set first
+from mobi import transactions as tx  # noqa: E402
 from mobi.acquiring import codes  # noqa: E402
 from mobi.flows import guards, reasons, steps  # noqa: E402
 from mobi.ui import strings  # noqa: E402
@@ -60,6 +61,13 @@ void, a refund or a balance it is the second one where there are two, and where 
 meant (sign-on, settlement, or only the message about one has failed) the last. The customer is told
 what stands here only of a sale that did not begin or was declined; otherwise the state says it. A
 balance enquiry without an answer may be repeated.
+"""
+
+CLAIMS = """\
+What a text says about a transaction's money is its claim (`host_tools/bench/claims.py`). A text
+with words of money that makes none fails a test. Wherever the bench runs, the claims on every
+screen and slip are compared with the acquirer's books and the journal at that moment
+(`host_tools/bench/oracle.py`): in every sweep, storm and test.
 """
 
 COMES_FROM = {
@@ -144,7 +152,7 @@ def offered():
 BY_FUNCTION = {
     "_no_void": "why it cannot be voided (below), or 已过撤销时限 after the merchant's time",
     "_no_repeat": "why no transaction can begin now: 请先签到, 结算未完成, 存储满, 冲正未成功",
-    "_never_paid": "本笔没有成功, 该交易已撤销",
+    "_never_paid": "本机没有成功结果, 该交易已撤销",
     "_look_first": "what the response code says, where that is to look first",
 }
 
@@ -194,6 +202,23 @@ def response_codes():
                   "the customer is told"), rows)
 
 
+def one_line(words):
+    """Words in one line of a table."""
+    return words.replace("\n", " ")
+
+
+def what_claims_mean():
+    """Every claim, and what has to hold for it."""
+    return table(("claim", "what a person takes from it", "what has to hold"), [
+        (name, *row) for name, row in claims.CLAIMS.items()])
+
+
+def claiming_texts():
+    """Every text that makes a claim."""
+    return table(("text", "claim", "Chinese", "English"), [
+        (text.name, text.claim, *map(one_line, text.words)) for text in texts.claiming()])
+
+
 def page():
     """The whole page."""
     parts = (
@@ -213,6 +238,7 @@ def page():
         "Whose side the cause of a failure is on.\n", causes(),
         "## Codes and advice\n",
         CODES, response_codes(),
+        "## Claims\n", CLAIMS, what_claims_mean(), claiming_texts(),
     )
     return "\n".join(parts)
 

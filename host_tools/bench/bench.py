@@ -36,6 +36,7 @@ from host_tools.bench.kernel import Kernel
 from host_tools.bench.keypad import NoSuchKey
 from host_tools.bench.line import HostEnd
 from host_tools.bench.nor import MODES, Nor
+from host_tools.bench.oracle import Oracle
 from host_tools.bench.outside import Outside, Port, Pty, SerialPort
 from host_tools.bench.rig import HOLD_US, Rig
 
@@ -199,6 +200,7 @@ class Bench:
         # Set by whoever runs more than one bench at a time (`fleet`): lets this one's time pass.
         self.pace: Pace | None = None
         self.line = self.rig.line
+        self.oracle = Oracle(self)
         try:
             if not self._take_over() and provision:
                 provisioning.provision(journal, vault, options)
@@ -294,6 +296,7 @@ class Bench:
 
     def copied(self) -> None:
         """This process is a copy of the bench's own: what belongs to the original is left alone."""
+        self.oracle.count_anew()
         assert isinstance(self.board, boards.CopiedBoard)
         folder = Path(tempfile.mkdtemp(prefix="mobi-"))
         if self.log.exists():
@@ -331,6 +334,19 @@ class Bench:
     def expect_crashes(self) -> None:
         """This test made the firmware crash on purpose: the plugin shall not call it a failure."""
         self.rig.crashes.clear()
+
+    @property
+    def lies(self) -> list[str]:
+        """Sentences on panel and paper that the books contradict (`host_tools.bench.oracle`)."""
+        return self.oracle.violations
+
+    def expect_lies(self, reason: str) -> None:
+        """This test makes somebody lie on purpose: from now on no sentence is compared with the
+        books, and what was found is forgotten. ``reason``: who lies, and how."""
+        if not reason:
+            raise WrongUse("expect_lies needs the reason: who lies, and how?")
+        self.oracle.excuse = reason
+        self.oracle.violations.clear()
 
     def power_on(self) -> None:
         """Switch on; returns when the boot is over and the panel is quiet. On already: nothing."""
@@ -524,7 +540,9 @@ class Bench:
 
     def _run(self, until_us: int, stop: Callable[[], bool] | None = None) -> None:
         def look() -> bool:
+            # Asked whenever the terminal sleeps.
             self._look()
+            self.oracle.look()
             return stop is not None and stop()
 
         self._run_seen(until_us, look)

@@ -13,6 +13,7 @@ from itertools import groupby
 
 from host_tools.bench import boards, storm, sweep
 from host_tools.bench.nor import MODES
+from host_tools.bench.oracle import Counts
 from host_tools.bench.sweep import BadPlan, Cut, Result
 from host_tools.cli import UserError
 from host_tools.micropython import NoMicroPython
@@ -95,8 +96,10 @@ def _sweep_one(name: str, args: argparse.Namespace, only: Sequence[Cut] | None) 
     print(_ROW.format("cut", "then the terminal has", "and the host", "").rstrip())
     results = sweep.run_all(name, cuts, args.seed, args.board, args.jobs)
     bad = 0
+    looked = Counts()
     for (here, there, wrong), same in groupby(
-        _counted(results, len(cuts)), lambda result: (result.here, result.there, result.wrong)
+        _counted(results, len(cuts), looked),
+        lambda result: (result.here, result.there, result.wrong),
     ):
         group = [result.cut for result in same]
         which = str(group[0]) if len(group) == 1 else f"{group[0]} to {group[-1]}"
@@ -104,16 +107,17 @@ def _sweep_one(name: str, args: argparse.Namespace, only: Sequence[Cut] | None) 
         if wrong:
             bad += len(group)
             _explain(name, group[0], wrong, args)
-    print(f"{name}: {len(cuts)} cuts, {bad} broken, {time.monotonic() - began:.0f} s\n")
+    print(f"{name}: {len(cuts)} cuts, {bad} broken, {time.monotonic() - began:.0f} s; {looked}\n")
     return bad
 
 
-def _counted(results: Iterable[Result], total: int) -> Iterator[Result]:
+def _counted(results: Iterable[Result], total: int, looked: Counts) -> Iterator[Result]:
     # With a counter on the console, as equal results come out as one line only when they end.
     shown = sys.stderr.isatty()
     for number, result in enumerate(results, 1):
         if shown:
             print(f"\r{number} of {total}\r", end="", file=sys.stderr, flush=True)
+        looked.add(result.looked)
         yield result
 
 
@@ -162,7 +166,7 @@ def _tell_day(
     return (
         f"seed {seed}: {day.done} steps, {day.transactions} transactions, {day.power_cuts} power "
         + f"cuts, {day.virtual_s / 60:.0f} minutes of the terminal's time in "
-        + f"{time.monotonic() - began:.1f} s: the money is right"
+        + f"{time.monotonic() - began:.1f} s; {day.looked}: the money is right"
     )
 
 

@@ -21,6 +21,8 @@ The rules, by the words in front of each violation:
     open        at rest nothing is open
     receipt     a slip that is no reprint is about a transaction that stands; one merchant copy each
     ledger      the host's own books add up
+    claim       no sentence and no amount that stood on the panel or a slip contradicted the books
+                at that moment (`host_tools.bench.oracle`)
 """
 
 from __future__ import annotations
@@ -199,7 +201,8 @@ def found(bench: Bench, rest: bool = False, cuts: int = 0) -> list[str]:
         ledger.check()
     except AssertionError as error:
         wrong.append(f"ledger: {error}")
-    return wrong
+    bench.oracle.look_up()
+    return wrong + bench.lies
 
 
 def check(bench: Bench, rest: bool = False, cuts: int = 0) -> None:

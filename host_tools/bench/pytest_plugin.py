@@ -57,10 +57,13 @@ def _benches(
 
     yield make
     failed = request.session.testsfailed > before
-    crashes = []
+    crashes: list[str] = []
+    lies: list[str] = []
     for number, bench in enumerate(made):
+        bench.oracle.look_up()
         crashes += bench.crashes
-        if failed or bench.crashes:
+        lies += bench.lies
+        if failed or bench.crashes or bench.lies:
             bench.save(folder / f"bench-{number}")
             print(f"what the bench was left with: {folder / f'bench-{number}'}")
             options = f"--mobi-board {bench.board.name} --mobi-seed {bench.seed}"
@@ -68,6 +71,9 @@ def _benches(
         bench.close()
     if crashes and not failed:
         pytest.fail("the firmware crashed: " + "; ".join(crashes))
+    if lies and not failed:
+        pytest.fail("what the terminal said is not what the books say:\n" + "\n".join(lies)
+                    + "\n(a test that makes somebody lie says so: bench.expect_lies(reason))")
 
 
 @pytest.fixture

@@ -50,6 +50,7 @@ class Snapshot:
         for entry in self.trace:
             bench.host.trace.add(entry)
         bench.rig.paper.printed += self.printed
+        bench.oracle.pass_over_the_paper()
         if self.out_of_paper:
             bench.rig.paper.runs_out_after(0)
 

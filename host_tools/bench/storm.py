@@ -8,6 +8,9 @@ A plan is a line of steps; a step is what the operator does, with a fault in fro
 
     sale:1250:good power:3:torn+void-last delay:reply:75+sale:300:low settle
 
+Among them are keys at random, between the steps and in the middle of them, and cards swiped at odd
+moments: whoever stands at the counter does not wait for a screen.
+
 After every step the faults end, the terminal is brought back to its idle screen as a person would,
 and the money must be right at both ends. At the end the batch is settled and nothing may be open.
 """
@@ -16,13 +19,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from host_tools.acquirer import TEST_CARDS, TestCard
-from host_tools.bench import invariants, stories
-from host_tools.bench.bench import Bench, Timeout
+from host_tools.bench import invariants, menu, stories
+from host_tools.bench.bench import LANGUAGES, Bench, Timeout
 from host_tools.bench.line import MESSAGES
+from host_tools.bench.oracle import Counts
 from host_tools.bench.sweep import BadPlan, Cut
 
 if TYPE_CHECKING:
@@ -39,6 +44,8 @@ RULES: dict[str, dict[str, Any]] = {
     "twice": {"duplicate": True}, "new-keys": {"demand": 3},
     "unequal": {"match": "settlement", "verdict": "2"},
 }
+KEYS = ("ENTER", "CANCEL", "CLEAR", "BACK", "UP", "DOWN", "FN", "VOID", "LAST", "REFUND")
+_APART_US = 350_000  # fingers in a hurry
 Tell = Callable[[str], None]
 # A sale has four flash operations, a settlement and what the terminal tidies up after it dozens.
 _OPS = (0, 1, 1, 2, 3, 4, 5, 8, 20)
@@ -52,7 +59,8 @@ class StormError(AssertionError):
 
 @dataclass(frozen=True)
 class Step:
-    """One step: ``do`` is the operator's part, ``fault`` what goes wrong ("" for nothing)."""
+    """One step: ``do`` is the operator's part, ``fault`` what goes wrong ("" for nothing; several
+    joined by "+")."""
 
     do: str
     fault: str = ""
@@ -67,7 +75,12 @@ class Step:
 def plan(seed: int, steps: int) -> list[Step]:
     """The plan of that seed."""
     dice = random.Random(f"storm {seed}")
-    return [Step(_pick(dice, _DEEDS), _pick(dice, _FAULTS)) for _ in range(steps)]
+    return [Step(_pick(dice, _DEEDS), _together(_pick(dice, _FAULTS), _pick(dice, _FINGERS)))
+            for _ in range(steps)]
+
+
+def _together(*faults: str) -> str:
+    return "+".join(fault for fault in faults if fault)
 
 
 def _pick(dice: random.Random, table: Sequence[tuple[int, Callable[[random.Random], str]]]) -> str:
@@ -83,6 +96,17 @@ def _card(dice: random.Random) -> str:
     return dice.choice(_USUAL) if dice.random() < 0.8 else dice.choice(list(CARDS))
 
 
+def _keys(dice: random.Random) -> str:
+    # Where keys lead: into the menus, through a case and its steps, or anywhere.
+    begin = dice.choice(("5.ENTER.ENTER", "5.ENTER.ENTER", "5.ENTER.DOWN.DOWN.DOWN", "LAST.123456",
+                         "VOID.123456.ENTER.2", "REFUND", "7", "8", "FN", "6", "1", ""))
+    more = [dice.choice(_WALK) for _ in range(dice.randrange(1, 9))]
+    return ".".join([*begin.split("."), *more] if begin else more)
+
+
+# Digits choose, numbers are passwords, PINs and voucher numbers.
+_WALK = ("ENTER", "ENTER", "ENTER", "DOWN", "DOWN", "UP", "CANCEL", "BACK", "CLEAR", "1", "2", "3",
+         "4", "5", "6", "7", "9", "0", "123456", "123456.ENTER", "2.ENTER", "1250.ENTER")
 _DEEDS: tuple[tuple[int, Callable[[random.Random], str]], ...] = (
     (10, lambda dice: f"sale:{_amount(dice)}:{_card(dice)}"),
     (3, lambda dice: "void-last"),
@@ -91,6 +115,8 @@ _DEEDS: tuple[tuple[int, Callable[[random.Random], str]], ...] = (
     (1, lambda dice: f"balance:{_card(dice)}"),
     (2, lambda dice: "settle"),
     (1, lambda dice: f"wait:{dice.randrange(1, 400)}"),
+    (4, lambda dice: f"keys:{_keys(dice)}"),
+    (1, lambda dice: f"swipe:{_card(dice)}"),
 )
 _FAULTS: tuple[tuple[int, Callable[[random.Random], str]], ...] = (
     (6, lambda dice: ""),
@@ -102,6 +128,13 @@ _FAULTS: tuple[tuple[int, Callable[[random.Random], str]], ...] = (
     (1, lambda dice: f"twice:{dice.choice(('request', 'reply'))}"),
     (5, lambda dice: f"host:{dice.choice(list(RULES))}"),
     (1, lambda dice: f"paper:{dice.randrange(40)}"),
+)
+# Hands that do not wait: so many seconds after the step began.
+_MOMENTS = ("0.2", "0.9", "1.5", "2.5", "4", "8", "30", "61", "63", "70")
+_FINGERS: tuple[tuple[int, Callable[[random.Random], str]], ...] = (
+    (12, lambda dice: ""),
+    (3, lambda dice: f"touch:{dice.choice(_MOMENTS)}:{_keys(dice)}"),
+    (1, lambda dice: f"card:{dice.choice(_MOMENTS)}:{_card(dice)}"),
 )
 
 
@@ -116,8 +149,8 @@ def parse(line: str) -> list[Step]:
     for word in line.split():
         fault, _, do = word.rpartition("+")
         _deed(do)
-        if fault:
-            _fault(fault)
+        for one in filter(None, fault.split("+")):
+            _fault(one)
         steps.append(Step(do, fault))
     return steps
 
@@ -135,8 +168,8 @@ def _deed(word: str) -> Deed:
     except (KeyError, TypeError, ValueError):
         raise BadPlan(
             f"{word!r} is nothing an operator does: sale:AMOUNT:CARD, void-last, void:N, "
-            + "refund:N:AMOUNT, balance:CARD, settle, wait:SECONDS (N counts back from the newest "
-            + "sale, amounts are 分)"
+            + "refund:N:AMOUNT, balance:CARD, settle, wait:SECONDS, keys:KEY.KEY, swipe:CARD (N "
+            + "counts back from the newest sale, amounts are 分)"
         ) from None
     return made
 
@@ -151,6 +184,7 @@ def _fault(word: str) -> Deed:
         raise BadPlan(
             f"{word!r} is no fault: power:N:torn, power:N:clean, line:BYTES, noise:RATE, "
             + "drop:reply, delay:reply:SECONDS, twice:reply (or request), paper:LINES, "
+            + "touch:SECONDS:KEY.KEY, card:SECONDS:CARD, "
             + f"host:NAME with {', '.join(RULES)}"
         ) from None
     return made
@@ -225,14 +259,73 @@ def _paper_word(lines: str) -> Deed:
     return lambda bench: bench.rig.paper.runs_out_after(left)
 
 
+def _fingers(keys: str) -> list[str]:
+    # Names of keys with full stops between them; a number is its digits, one after the other.
+    found: list[str] = []
+    for key in keys.split("."):
+        if key.isdecimal():
+            found += key
+        elif key in KEYS:
+            found.append(key)
+        else:
+            raise ValueError(key)
+    return found
+
+
+def _keys_word(keys: str) -> Deed:
+    names = _fingers(keys)
+    return lambda bench: bench.press(*names)
+
+
+def _swipe_word(card: str) -> Deed:
+    pan = CARDS[card].pan
+    return lambda bench: bench.swipe(pan)
+
+
+def _moment(seconds: str) -> int:
+    value = float(seconds)
+    if not 0 <= value <= 3600:
+        raise ValueError(seconds)
+    return round(value * 1e6)
+
+
+def _touch_word(seconds: str, keys: str) -> Deed:
+    moment, names = _moment(seconds), _fingers(keys)
+
+    def arm(bench: Bench) -> None:
+        for number, name in enumerate(names):
+            bench.kernel.after(moment + number * _APART_US, partial(_touch, bench, name))
+    return arm
+
+
+def _touch(bench: Bench, name: str) -> None:
+    if bench.powered:
+        bench.touch(name)
+
+
+def _lasts_us(fault: str) -> int:
+    # Until when the hands of a fault move, from its beginning; 0 for what has no hands.
+    name, *values = fault.split(":")
+    if name not in ("touch", "card"):
+        return 0
+    keys = _fingers(values[1]) if name == "touch" else []
+    return _moment(values[0]) + len(keys) * _APART_US + 1_000_000
+
+
+def _card_word(seconds: str, card: str) -> Deed:
+    moment, pan = _moment(seconds), CARDS[card].pan
+    return lambda bench: bench.kernel.after(
+        moment, lambda: bench.rig.aux(bench.swipe_bytes(pan)) if bench.powered else None)
+
+
 _DEED_WORDS: dict[str, Callable[..., Deed]] = {
     "sale": _sale_word, "void-last": lambda: _void_last, "void": _void_word,
     "refund": _refund_word, "balance": _balance_word, "settle": lambda: stories.settle,
-    "wait": _wait_word,
+    "wait": _wait_word, "keys": _keys_word, "swipe": _swipe_word,
 }
 _FAULT_WORDS: dict[str, Callable[..., Deed]] = {
     "noise": _noise_word, "drop": _drop_word, "delay": _delay_word, "twice": _twice_word,
-    "host": _host_word, "paper": _paper_word,
+    "host": _host_word, "paper": _paper_word, "touch": _touch_word, "card": _card_word,
 }
 
 
@@ -281,6 +374,7 @@ class Day:
     power_cuts: int
     virtual_s: float
     broken: str
+    looked: Counts = field(default_factory=Counts)
 
 
 def play(
@@ -303,24 +397,33 @@ def play(
             day.broken = _end(bench, day.power_cuts)
         day.transactions = len(bench.host.ledger().transactions)
         day.virtual_s = bench.clock.seconds
+        day.looked = bench.oracle.counts
     return day
 
 
 def _step(bench: Bench, step: Step, day: Day) -> str:
-    if step.fault:
-        _fault(step.fault)(bench)
+    faults = [fault for fault in step.fault.split("+") if fault]
+    began_us = bench.kernel.now_us
+    for fault in faults:
+        _fault(fault)(bench)
     try:
         _deed(step.do)(bench)
     except _GAVE_UP:
         pass  # it could not be done; what matters is the money
+    # Hands that were on their way come down on whatever is on the panel by then.
+    last_us = began_us + max((_lasts_us(fault) for fault in faults), default=0)
+    if bench.powered and bench.kernel.now_us < last_us:
+        bench.run_to(last_us)
     day.power_cuts += not bench.powered
     bench.disarm()
-    if bench.rig.paper.paper_is_out or step.fault.startswith("paper"):
+    if bench.rig.paper.paper_is_out or any(f.startswith("paper") for f in faults):
         bench.rig.load_paper()
     try:
         stories.recover(bench)
     except _GAVE_UP as error:
         return f"recovery: {error}"
+    # Keys at random may have chosen the other language.
+    bench.language = LANGUAGES[bench.shows(menu.IDLE[1])]
     return "\n".join([*invariants.found(bench, cuts=day.power_cuts), *bench.crashes])
 
 
@@ -329,7 +432,8 @@ def _end(bench: Bench, cuts: int) -> str:
         stories.sale(bench, 1_00, pan=stories.SECOND_CARD)
         stories.settle(bench)
     except _GAVE_UP as error:
-        return f"the last settlement: {error}"
+        found = invariants.found(bench, cuts=cuts)
+        return "\n".join([*found, *bench.crashes, f"the last settlement: {error}"])
     return "\n".join([*invariants.found(bench, rest=True, cuts=cuts), *bench.crashes])
 
 

@@ -18,13 +18,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from host_tools.bench import branch, invariants, stories
 from host_tools.bench.bench import Bench, Timeout
 from host_tools.bench.nor import MODES
+from host_tools.bench.oracle import Counts
 from host_tools.bench.states import Snapshot
 
 if TYPE_CHECKING:
@@ -135,6 +136,7 @@ class Result:
     here: str
     there: str
     wrong: tuple[str, ...]
+    looked: Counts = field(default_factory=Counts, compare=False)  # by the oracle, in this run
 
     def __str__(self) -> str:
         verdict = "; ".join(self.wrong) or "the money is where it should be"
@@ -230,7 +232,10 @@ class Sweep:
             here = [cut for cut in cuts if branch.can(bench, cut.kind)]
             if len(here) > 1:
                 found = branch.results(bench, here, lambda: self._tell(bench), _ended, jobs)
-                found = {cut: replace(result, cut=cut) for cut, result in found.items()}
+                # What was run for another cut was looked at there.
+                found = {cut: result if result.cut == cut
+                         else replace(result, cut=cut, looked=Counts())
+                         for cut, result in found.items()}
         rest = [cut for cut in cuts if cut not in found]
         if jobs > 1 and len(rest) > 1:
             found.update(branch.apart(rest, self.run, jobs))
@@ -281,7 +286,7 @@ def _aftermath(bench: Bench, cut: Cut, reached: bool) -> Result:
     except (Timeout, LookupError) as error:
         wrong.append(f"recovery: {error}")
     wrong += [f"crash: {crash}" for crash in bench.crashes]
-    return Result(cut, reached, here, there, tuple(dict.fromkeys(wrong)))
+    return Result(cut, reached, here, there, tuple(dict.fromkeys(wrong)), bench.oracle.counts)
 
 
 def _still_open(bench: Bench) -> list[str]:

@@ -54,15 +54,18 @@ def test_a_plan_is_what_its_line_says_and_comes_from_its_seed():
     assert plan == storm.plan(7, 200) != storm.plan(8, 200)
     assert storm.parse(storm.text(plan)) == plan
     deeds = {step.do.partition(":")[0] for step in plan}
-    assert deeds == {"sale", "void-last", "void", "refund", "balance", "settle", "wait"}
-    faults = {step.fault.partition(":")[0] for step in plan}
-    assert faults == {"", "power", "line", "noise", "drop", "delay", "twice", "host", "paper"}
+    assert deeds == {"sale", "void-last", "void", "refund", "balance", "settle", "wait", "keys",
+                     "swipe"}
+    faults = {fault.partition(":")[0] for step in plan for fault in step.fault.split("+")}
+    assert faults == {"", "power", "line", "noise", "drop", "delay", "twice", "host", "paper",
+                      "touch", "card"}
 
 
 @pytest.mark.parametrize("line", [
     "sale", "sale:x:good", "sale:100:nobody", "settle:now", "dance", "void", "refund:1",
     "sunshine+settle", "power:1+settle", "host:grim+settle", "noise:2+settle", "drop:tea+settle",
-    "delay:reply+settle", "wait:-5",
+    "delay:reply+settle", "wait:-5", "keys:HELP", "keys:", "swipe:nobody", "touch:1+settle",
+    "touch:-1:5+settle", "card:1:nobody+settle", "noise:0.1+sunshine+settle",
 ])
 def test_a_plan_that_nobody_can_play_is_refused_with_what_can_be_said(line):
     with pytest.raises(BadPlan, match=r"sale:AMOUNT:CARD|power:N"):
@@ -83,6 +86,8 @@ def test_sweep_prints_what_became_of_each_cut(capsys):
     assert re.search(r"sale: a sale; \d+ flash operations and \d+ frames, cut in \d+ ways", out)
     assert re.search(r"power:1:clean to power:1:torn\s+sale reversed\s+sale reversed\s+good", out)
     assert re.search(r"sale: \d+ cuts, 0 broken", out)
+    looked = re.search(r"(\d+) screens and (\d+) slips looked at, (\d+) claims", out)
+    assert all(int(number) > 20 for number in looked.groups())
 
 
 def test_several_processes_find_the_same():
