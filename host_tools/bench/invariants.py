@@ -156,6 +156,8 @@ def _name(txn: Txn) -> str:
     return f"{txn.kind} {txn.batch:06d}/{txn.trace:06d} of {moved(txn)}"
 
 
+# The last line of every slip; without it the paper ended in its middle.
+_TAIL = re.compile(r"客服电话|^\s*Service ", re.MULTILINE)
 _VOUCHER = re.compile(r"(?:凭证号|Voucher)\s+(\d{6})\s*$", re.MULTILINE)
 _BATCH = re.compile(r"(?:批次号|Batch)\s+(\d{6})\s*$", re.MULTILINE)
 
@@ -181,7 +183,7 @@ def receipts(journal: Sequence[Txn], slips: Iterable[str], cuts: int = 0) -> lis
         if txn is None or txn.state not in (*STANDS, "released"):
             state = "unknown" if txn is None else txn.state
             wrong.append(f"receipt: a slip of {place[0]:06d}/{place[1]:06d} is out, it is {state}")
-        if "MERCHANT COPY" in slip:
+        if "MERCHANT COPY" in slip and _TAIL.search(slip):
             copies[place] += 1
     for place, count in copies.items():
         if count > 1 + cuts:

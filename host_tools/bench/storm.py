@@ -50,6 +50,8 @@ Tell = Callable[[str], None]
 # A sale has four flash operations, a settlement and what the terminal tidies up after it dozens.
 _OPS = (0, 1, 1, 2, 3, 4, 5, 8, 20)
 _USUAL = ("good", "second", "rich", "short")
+# Once faults end it trades again within so many virtual seconds: two tries of a reversal.
+_LIVES_S = 660
 _GAVE_UP = (Timeout, LookupError)
 
 
@@ -429,6 +431,10 @@ def _step(bench: Bench, step: Step, day: Day) -> str:
 
 def _end(bench: Bench, cuts: int) -> str:
     try:
+        # Tries of a reversal may be used up; the terminal goes on with them by itself.
+        bench.wait_until(
+            lambda: all(txn.state != "reversal_due" for txn in bench.journal()), _LIVES_S,
+            "every reversal that is due to go out by itself")
         stories.sale(bench, 1_00, pan=stories.SECOND_CARD)
         stories.settle(bench)
     except _GAVE_UP as error:
