@@ -75,18 +75,19 @@ COMES_FROM = {
     tx.APPROVED: "the host's approval, or a late result that was accepted",
     tx.DECLINED: "the host's refusal",
     tx.REVERSAL_DUE: "no answer that can be trusted to a sale or a void; power lost meanwhile",
-    tx.REVERSED: "the host closed the reversal with 00, 25 or 12, or said it has nothing of it",
+    tx.REVERSED: "the host closed the reversal with 00 or 25, or said it has nothing of it",
     tx.UNKNOWN: "no answer that can be trusted to a refund",
     tx.RELEASED: "the supervisor gave up on it, with a reason",
     tx.ABSENT: "certain that no money moved: never sent, or the host does not have it",
     tx.VOIDED: "an approved void names it",
     tx.REFUNDED: "approved refunds name it",
     tx.SETTLED: "its batch was settled",
+    tx.UNPROVEN: "the host closed the reversal with 12, which proves nothing",
 }
 EVENTS = {
     tx.BEGIN: "begin", tx.APPROVE: "approve", tx.DECLINE: "decline", tx.REVERSE: "reverse",
     tx.ATTEMPT: "attempt", tx.UNDONE: "undone", tx.LOSE: "lose", tx.RELEASE: "release",
-    tx.DROP: "drop", tx.PRINT: "print",
+    tx.DROP: "drop", tx.PRINT: "print", tx.DOUBT: "doubt",
 }
 RETRY = {codes.NO: "no", codes.YES: "yes", codes.LOOK: "look first"}
 
@@ -107,7 +108,9 @@ def table(head, rows):
 def states():
     """Every state: its names and where it comes from."""
     return table(("state", "on the panel", "unfinished", "comes from"), [
-        (name, both("state_" + name), "yes" if tx.is_unfinished(state) else "", COMES_FROM[state])
+        (name, both("state_" + name),
+         "yes" if tx.is_unfinished(state) else "listed" if tx.is_case(state) else "",
+         COMES_FROM[state])
         for state, name in tx.STATE_NAMES.items()])
 
 
@@ -165,7 +168,8 @@ def voids():
 
 def given_reasons():
     """The lists of reasons."""
-    lists = (("void", reasons.VOID), ("refund", reasons.REFUND), ("release", reasons.RELEASE))
+    lists = (("void", reasons.VOID), ("refund", reasons.REFUND), ("release", reasons.RELEASE),
+             ("comparison", reasons.COMPARE))
     rows = [(what, str(number), both(name)) for what, entries in lists for number, name in entries]
     rows.append(("any", "10 to 999999", both("reason_number")))
     return table(("of a", "number", "reason"), rows)

@@ -160,6 +160,8 @@ class Terminal:
         self.reminded = 0  # the day on which settling was asked for, in days since 2000
         self.report_at = None  # when reports that could not be sent are tried again, in ticks
         self.notice = ()  # rows that the idle screen shows for some seconds
+        self.reversed = []  # what was reversed by itself, until the idle screen has told it
+        self.to_prove = []  # what the host closed by 12: it is asked once what became of it
         self.next_try = None  # when the next reversal goes out by itself, in ticks
         self._beep_until = None
 
@@ -481,6 +483,8 @@ class Terminal:
             await unfinished.try_due(self, late)
             if not self.session.trusted:
                 return  # the host wants another sign-on first
+        if self.to_prove:
+            await unfinished.prove(self)
         if self.session.download_due:
             await self._do("download")
         if reports.due(self):
@@ -491,12 +495,19 @@ class Terminal:
         card = spread(self.tr("idle_card"), self._line_quality())
         rows = (card, self._badge(), self.tr("idle_keys"))
         longest = _MINUTE_MS
+        told = not self.notice and self.reversed
+        if told:
+            rows = unfinished.back_rows(self)
         if self.notice:
             rows = self.notice
             longest = _NOTICE_MS
             self.notice = ()
         self.screen.show(self._head(), rows)
         got = await self.ui.input(retries.wait_ms(self, longest))
+        if told and isinstance(got, str):
+            await unfinished.told_back(self, got)
+            if got in ("ENTER", "CANCEL"):
+                return
         if isinstance(got, tuple):
             if got[0] == "card":
                 await self._do("sale", got[1])
@@ -527,7 +538,7 @@ class Terminal:
 
     def _badge(self):
         # What has to be done first.
-        count = len(self.journal.unfinished())
+        count = len(self.journal.cases())
         if count:
             return self.tr("badge") % count
         if guards.from_earlier_day(self):

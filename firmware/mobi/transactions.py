@@ -11,7 +11,8 @@ The rules that never bend:
 2. The outcome is durable before it is shown, printed or acknowledged.
 3. Between 1 and 2 a power cut leaves PENDING in the journal. ``without_answer`` says what
    that means at boot; a reversal is then sent before any other financial message.
-4. A reversal keeps the original trace and batch. It is closed by 00, 25 or 12.
+4. A reversal keeps the original trace and batch. It is closed by 00, 25 or 12; closed by 12 it is
+   UNPROVEN and stays a case until the host's answer to a query or a person has settled it.
 5. A refund without an answer is UNKNOWN: never repeated, resolved by query or at settlement.
 6. 末笔 (the last transaction) is the newest approved transaction of the open batch. If that one
    cannot be voided the terminal says why; it never steps back to an older one.
@@ -40,6 +41,8 @@ ABSENT = const(8)  # no money moved: the host does not have it, or it was never 
 VOIDED = const(9)  # 已撤销: an approved void names it
 REFUNDED = const(10)  # approved refunds of this batch name it
 SETTLED = const(11)  # its batch was settled
+# Written again.
+UNPROVEN = const(12)  # 冲正待核对: closed by 12, and nobody knows whether the host had it
 
 STATE_NAMES = {
     PENDING: "pending",
@@ -53,6 +56,7 @@ STATE_NAMES = {
     VOIDED: "voided",
     REFUNDED: "refunded",
     SETTLED: "settled",
+    UNPROVEN: "unproven",
 }
 
 # Events: each is one journal record. The number stands in the journal: never reuse one.
@@ -66,6 +70,7 @@ LOSE = const(7)  # no answer to a request that is never reversed
 RELEASE = const(8)  # the supervisor's decision; carries operator and reason
 DROP = const(9)  # it is certain that no money moved
 PRINT = const(10)  # a receipt copy came out; carries which
+DOUBT = const(11)  # the host closed the reversal with 12, which proves nothing; carries the code
 
 # (state, event) -> state. What is not here cannot happen and is refused with a message.
 NEXT = {
@@ -81,6 +86,10 @@ NEXT = {
     (REVERSAL_DUE, RELEASE): RELEASED,
     # The status query found it approved and the operator accepted the late result.
     (REVERSAL_DUE, APPROVE): APPROVED,
+    (REVERSAL_DUE, DOUBT): UNPROVEN,
+    (UNPROVEN, UNDONE): REVERSED,
+    (UNPROVEN, APPROVE): APPROVED,
+    (UNPROVEN, RELEASE): RELEASED,
     (UNKNOWN, APPROVE): APPROVED,
     (UNKNOWN, DECLINE): DECLINED,
     (UNKNOWN, DROP): ABSENT,
@@ -100,6 +109,8 @@ BY_CODE = "03"
 REVERSAL_CLOSED_BY = ("00", "25", "12")
 # The last one may also mean another day's transaction: nobody knows whether it was undone.
 CLOSED_UNPROVEN = "12"
+# The code of an UNPROVEN one that a supervisor closed after comparing it with the acquirer.
+BY_HAND = "BH"
 
 _REVERSIBLE = (SALE, VOID)
 _NO_MONEY = (BALANCE,)
@@ -126,6 +137,11 @@ def is_reversible(kind):
 def is_unfinished(state):
     """Does this transaction still need an answer, a reversal or a decision?"""
     return state in _UNFINISHED
+
+
+def is_case(state):
+    """Is it unfinished, or must somebody still compare it? A case is listed until it is closed."""
+    return state in _UNFINISHED or state == UNPROVEN
 
 
 def moves_money(kind):

@@ -91,7 +91,7 @@ def violations(journal: Sequence[Txn], host: Iterable[Txn], rest: bool = False) 
     there = {(txn.batch, txn.trace): txn for txn in host if txn.kind in MONEY}
     wrong = _traces(journal)
     open_voids = {txn.original_trace for txn in here.values()
-                  if txn.kind == "void" and txn.state in OPEN}
+                  if txn.kind == "void" and txn.state in (*OPEN, "unproven")}
     for place, mine in here.items():
         theirs = there.get(place)
         wrong += _pair(mine, theirs if theirs and theirs.state in STANDS else None, open_voids)

@@ -25,6 +25,7 @@ STATE_NAMES = {
     6: "unknown",
     7: "released",
     8: "absent",
+    12: "unproven",
 }
 EVENT_NAMES = {
     1: "begin",
@@ -37,6 +38,7 @@ EVENT_NAMES = {
     8: "release",
     9: "drop",
     10: "print",
+    11: "doubt",
 }
 # What an event does to a state; what is not here changes nothing.
 STEPS = {
@@ -50,6 +52,10 @@ STEPS = {
     ("reversal_due", "undone"): "reversed",
     ("reversal_due", "release"): "released",
     ("reversal_due", "approve"): "approved",
+    ("reversal_due", "doubt"): "unproven",
+    ("unproven", "undone"): "reversed",
+    ("unproven", "approve"): "approved",
+    ("unproven", "release"): "released",
     ("unknown", "approve"): "approved",
     ("unknown", "decline"): "declined",
     ("unknown", "drop"): "absent",
@@ -459,7 +465,7 @@ class _Replay:
                 txn.auth = p[9:15].decode("ascii", "replace")
         elif name == "attempt":
             txn.attempts = p[7]
-        elif name in ("undone", "drop"):
+        elif name in ("undone", "drop", "doubt"):
             txn.code = p[7:9].decode("ascii", "replace").strip()
         elif name == "release":
             txn.supervisor = None if p[7] == 255 else p[7]

@@ -37,6 +37,7 @@ KINDS = {
     24: "release",
     25: "drop",
     26: "print",
+    27: "doubt",
 }
 LONGEST = 496  # payload of the longest record, a RESUME with its copy
 

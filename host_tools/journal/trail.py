@@ -109,7 +109,7 @@ def _of_transaction(journal: Journal, txn: Transaction, known: dict[int, Transac
             given = [_reason(parts[2], language) for _, parts in notes if parts[0] == "release"]
             add(time, "release", f"{txn.kind} {words.money(txn.amount)}", before, state,
                 given[-1] if given else _reason(str(txn.note), language), "")
-        elif state == "approved" and before in ("reversal_due", "unknown"):
+        elif state == "approved" and before in ("reversal_due", "unknown", "unproven"):
             add(time, "late result", f"{txn.kind} {words.money(txn.amount)}", before, state, "")
     return acts
 
@@ -118,7 +118,7 @@ def _states(txn: Transaction) -> list[tuple[datetime, str]]:
     # The states it went through.
     after = {"begin": "pending", "approve": "approved", "decline": "declined",
              "reverse": "reversal_due", "undone": "reversed", "lose": "unknown",
-             "release": "released", "drop": "absent"}
+             "release": "released", "drop": "absent", "doubt": "unproven"}
     return [(time, after[name]) for name, time in txn.history if name in after]
 
 

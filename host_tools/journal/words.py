@@ -22,6 +22,7 @@ STATES = {
         "voided": "已撤销",
         "refunded": "已退货",
         "settled": "已结算",
+        "unproven": "冲正待核对",
     },
     "en": {
         "pending": "waiting for the answer",
@@ -35,6 +36,7 @@ STATES = {
         "voided": "voided",
         "refunded": "refunded",
         "settled": "settled",
+        "unproven": "reversal not proven",
     },
 }
 _EVENTS = {
@@ -44,6 +46,7 @@ _EVENTS = {
         "reverse": "{who} 没有可信的应答 (原因 {reason}), 必须冲正",
         "attempt": "{who} 第 {attempts} 次发送冲正",
         "undone": "{who} 冲正完成, 应答码 {code}",
+        "doubt": "{who} 冲正被应答 {code} 关闭, 不能证明已撤销, 待核对",
         "lose": "{who} 没有应答, 结果未知, 不会重发",
         "release": "{who} 主管 {supervisor} 放弃处理, 理由 {note}",
         "drop": "{who} 确定没有发生扣款",
@@ -55,6 +58,7 @@ _EVENTS = {
         "reverse": "{who} has no answer that can be trusted (reason {reason}): to be reversed",
         "attempt": "reversal of {who}: try {attempts}",
         "undone": "{who} was reversed, code {code}",
+        "doubt": "the reversal of {who} was closed by {code}, which proves nothing: to be compared",
         "lose": "{who} has no answer; the outcome is unknown and it is not sent again",
         "release": "supervisor {supervisor} gave {who} up, reason {note}",
         "drop": "no money moved for {who}",
@@ -116,6 +120,8 @@ _CASE = {
         "accept": "接受迟到的结果, 应答 {rest}",
         "close": "结案, 应答 {rest}",
         "release": "主管 {who} 解除: {reason}",
+        "compare": "主管 {who} 核对: {reason}",
+        "back": "打印了冲正凭单",
     },
     "en": {
         "open": "case opened: {rest}",
@@ -127,6 +133,8 @@ _CASE = {
         "accept": "late result accepted, answer {rest}",
         "close": "case closed, answer {rest}",
         "release": "given up by supervisor {who}: {reason}",
+        "compare": "compared by supervisor {who}: {reason}",
+        "back": "reversal slip printed",
     },
 }
 # The terminal's own codes, where no host gave one.
@@ -143,10 +151,11 @@ LOCAL_CODES = {
 }  # fmt: skip
 # Reasons for voids, refunds and releases; from 10 on they are the merchant's own numbers.
 REASONS = {
-    "zh": ("未说明", "金额有误", "顾客要求", "重复交易", "其它原因", "商品退回", "6",
+    "zh": ("未说明", "金额有误", "顾客要求", "重复交易", "其它原因", "商品退回", "收单机构已核对",
            "部分批准未接受", "银行确认已处理", "转银行人工处理"),
     "en": ("Not given", "Wrong amount", "Customer's wish", "Double sale", "Other reason",
-           "Goods returned", "6", "Part not taken", "Bank confirmed", "Bank handles it"),
+           "Goods returned", "Acquirer agrees", "Part not taken", "Bank confirmed",
+           "Bank handles it"),
 }  # fmt: skip
 
 
@@ -217,7 +226,7 @@ def _event(name: str, p: bytes) -> dict[str, object]:
         values = {"reason": p[7:9].decode("ascii", "replace")}
     elif name == "attempt":
         values = {"attempts": p[7]}
-    elif name in ("undone", "drop"):
+    elif name in ("undone", "drop", "doubt"):
         values = {"code": p[7:9].decode("ascii", "replace")}
     elif name == "release":
         values = {"supervisor": f"{p[7]:02d}", "note": p[8]}
@@ -256,7 +265,7 @@ def case_sentence(payload: bytes, language: str) -> str:
         if code in rest.split(" "):
             rest += f" ({meaning})"
     reason = ""
-    if word in ("reason", "release"):
+    if word in ("reason", "release", "compare"):
         known = REASONS[language]
         reason = number
         if number.isdecimal() and int(number) < len(known):

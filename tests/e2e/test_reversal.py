@@ -17,6 +17,7 @@ from tests.e2e.kit import (
     spent,
     started,
     states,
+    word,
 )
 
 
@@ -259,7 +260,7 @@ def test_what_closes_it(b, code):
     if code != "00":
         b.host.rule("reversal", code=code)
     stories.sale(b, 700)
-    assert states(b) == [("sale", "reversed"), ("sale", "approved")]
+    assert states(b) == [("sale", "unproven" if code == "12" else "reversed"), ("sale", "approved")]
     assert b.journal()[0].code == code and len(reversals(b)) == 1
     b.clock.advance(1)
     reports = [e.verdict for e in b.trace() if e.operation == "status" and e.direction == ">"]
@@ -299,6 +300,137 @@ def test_a_host_that_never_puts_a_mac_into_a_refusal_can_be_told_so(make_bench):
     stories.sale(b, 900, wait=False)
     b.wait_for("按任意键签到", timeout=300)
     assert states(b)[-1] == ("sale", "reversal_due")
+
+
+def unproven(b, amount=500):
+    """A reversal that the host closes by 12 while it holds the charge; ends on the idle screen."""
+    txn = cut_off(b, amount)
+    b.host.rule("reversal", code="12")
+    b.choose("未完成交易")
+    b.press("ENTER", "ENTER")
+    pick(b, "立即冲正")
+    b.wait_for("冲正待核对")
+    b.to_idle()
+    assert states(b)[-1] == ("sale", "unproven") and spent(b) == amount
+    return txn
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_reversal_closed_by_12_is_not_called_done(make_bench, language):
+    b = signed_on(make_bench(language=language, settings={"status_query": 0}))
+    cut_off(b, 500)
+    b.host.rule("reversal", code="12")
+    b.clock.advance(301)
+    assert b.shows(word(b, "state_unproven")) and b.shows("000002 5.00"), b.screen()
+    b.press("ENTER")  # the customer's slip
+    b.to_idle()
+    (slip,) = b.receipts()
+    said = " ".join(slip.split())
+    assert word(b, "reversal_slip") in slip and word(b, "there_sale_unsure") in slip
+    assert word(b, "state_unproven") in slip and word(b, "there_taken_back") not in said
+    assert b.shows(word(b, "badge"))  # it is a case
+    b.choose(word(b, "unfinished"))
+    assert b.shows(word(b, "state_unproven"))
+    b.press("ENTER")
+    text = " ".join(b.read())
+    for lie in ("没有扣款", "款项未动", "可以重做", "othing charged", "Do it again"):
+        assert lie not in text
+    assert word(b, "there_sale_unsure") in text
+    b.to_idle()
+    stories.sale(b, 700)  # it does not stand in the way
+    assert states(b) == [("sale", "unproven"), ("sale", "approved")] and spent(b) == 1200
+    stories.settle(b)
+    slip = next(slip for slip in b.receipts() if word(b, "totals_slip") in slip)
+    assert word(b, "not_in_net") in slip and "000002" in slip
+    assert word(b, "state_unproven") in slip
+    b.power_cut()
+    back_on(b)
+    assert b.shows(word(b, "badge"))  # settled and switched off: still a case
+    invariants.check(b)
+
+
+def test_the_host_is_asked_about_what_12_did_not_prove(b):
+    b.host.rule("sale", code="51", drop=True)  # refused there, and the refusal got lost
+    stories.sale(b, 500, wait=False)
+    b.clock.advance(62)
+    b.to_idle()
+    stories.sale(b, 700)  # the reversal is answered 12, the query 25
+    assert states(b) == [("sale", "reversed"), ("sale", "approved")]
+    assert b.journal()[0].code == "25" and [e for e in b.trace() if e.operation == "query"]
+    b.to_idle()
+    assert not b.shows("未完成") and spent(b) == 700
+    ended_well(b)
+
+
+def test_a_supervisor_closes_it_when_the_acquirer_has_looked(make_bench):
+    b = signed_on(make_bench(settings={"status_query": 0}))
+    unproven(b)
+    b.choose("未完成交易")
+    b.press("ENTER", "ENTER")
+    pick(b, "核对后结案")
+    enter(b, SUPERVISOR)
+    b.press("1")
+    assert b.shows("5.00") and b.shows("622202****0128")
+    b.press("ENTER")
+    b.wait_for("已核对并记录")
+    b.to_idle()
+    assert not b.shows("未完成")
+    assert states(b) == [("sale", "reversed")] and b.journal()[0].code == "BH"
+    assert desk.notes(b, "C")[-1] == "compare 00 6"
+
+
+def test_what_is_not_proven_and_stands_may_be_accepted(b):
+    unproven(b)
+    b.choose("未完成交易")
+    b.press("ENTER", "ENTER")
+    pick(b, "查询主机")
+    b.wait_for("已入账")
+    b.press("ENTER", "1")
+    b.wait_for("交易成功")
+    b.to_idle()
+    assert states(b) == [("sale", "approved")] and spent(b) == 500
+    ended_well(b)
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_what_was_reversed_by_itself_is_told_once_and_has_a_slip(make_bench, language):
+    b = signed_on(make_bench(language=language))
+    cut_off(b, 500)
+    b.clock.advance(301)
+    back = word(b, "there_taken_back")
+    assert b.shows("000002 5.00") and b.shows(back) and b.shows(word(b, "enter_prints_slip"))
+    b.clock.advance(3600)
+    assert b.shows(back)  # nobody has read it yet
+    b.press("ENTER")
+    b.wait_until(lambda: b.receipts() and b.shows(word(b, "idle_keys")), 60)
+    (slip,) = b.receipts()
+    for name in ("reversal_slip", "there_taken_back", "slip_sale"):
+        assert word(b, name) in slip, slip
+    assert "000002" in slip and "5.00" in slip and "622202*********0128" in slip
+    b.clock.advance(200)
+    assert not b.shows(back) and desk.notes(b, "C")[-1] == "back"
+    ended_well(b)
+
+
+def test_a_customer_at_the_counter_does_not_wait_for_the_message(b):
+    cut_off(b, 500)
+    b.clock.advance(301)
+    assert b.shows("已扣款,已退回")
+    stories.sale(b, 700)  # a swipe begins a sale as ever
+    b.wait_until(lambda: b.shows("确认=菜单"), 60)
+    assert states(b) == [("sale", "reversed"), ("sale", "approved")]
+
+
+def test_what_the_host_never_had_needs_no_slip(b):
+    b.line.drop_next("request")
+    stories.sale(b, 500, wait=False)
+    b.clock.advance(62)
+    b.to_idle()
+    b.clock.advance(301)
+    assert b.shows("000002 5.00") and b.shows("没有扣款") and not b.shows("凭单")
+    b.press("ENTER")
+    assert b.shows("确认=菜单") and not b.receipts()
+    ended_well(b)
 
 
 def test_any_other_code_does_not_close_it(b):

@@ -75,7 +75,7 @@ def test_it_says_what_the_firmware_says():
 
 
 EVENTS = ("BEGIN", "APPROVE", "DECLINE", "REVERSE", "ATTEMPT", "UNDONE", "LOSE", "RELEASE", "DROP",
-          "PRINT")  # fmt: skip
+          "PRINT", "DOUBT")  # fmt: skip
 
 
 def test_wear_is_that_of_the_chip():

@@ -250,7 +250,7 @@ async def clear_journal(t):
     title = t.tr("clear_journal")
     if guards.to_settle(t) or t.journal.settlement_open:
         raise Refused(t.tr("settle_before"))
-    if t.journal.unfinished():
+    if t.journal.cases():
         raise Refused(t.tr("unfinished_before"))
     await session.password(t, title, ADMINISTRATOR, t.tr("administrator_password"))
     if not await t.ui.confirm(title, t.tr("clear_sure")):

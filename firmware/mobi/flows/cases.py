@@ -12,6 +12,8 @@ changed. A note is ASCII: a word and what belongs to it, separated by a space.
     accept CODE         the late result was accepted
     close CODE          it is closed; CODE is the host's
     release OP NUMBER   supervisor OP gave up on it for that reason
+    compare OP NUMBER   supervisor OP has compared it with the acquirer, with that result
+    back                the reversal slip came out
 """
 
 KIND = b"C"
@@ -71,6 +73,16 @@ def closed(t, txn, code):
 def released(t, txn, who, number):
     """Supervisor ``who`` gave up on it for the reason ``number``."""
     note(t, txn, "release %02d %d" % (who, number))
+
+
+def compared(t, txn, who, number):
+    """Supervisor ``who`` has compared it with the acquirer; ``number``: the reason given."""
+    note(t, txn, "compare %02d %d" % (who, number))
+
+
+def taken_back(t, txn):
+    """The reversal slip came out."""
+    note(t, txn, "back")
 
 
 def notes(t, txn):

@@ -31,7 +31,7 @@ async def run(t):
     there, wrong_there = await _with_host(t, title, txn, amount, rrn)
     wrong += wrong_there
     verdict = t.tr("check_wrong" if wrong else "check_right")
-    if tx.is_unfinished(txn.state):
+    if tx.is_case(txn.state):
         then = t.tr("see_case")
     else:
         then = t.tr("check_call" if wrong else "safe_nothing")

@@ -104,6 +104,7 @@ NOT_VOIDABLE = {
     tx.PENDING: "original_unfinished",
     tx.REVERSAL_DUE: "original_unfinished",
     tx.UNKNOWN: "original_unfinished",
+    tx.UNPROVEN: "original_unfinished",
     tx.DECLINED: "original_declined",
     tx.REVERSED: "original_reversed",
     tx.RELEASED: "original_released",
@@ -174,7 +175,7 @@ def may_refund(t, txn, amount):
     """
     if txn.state == tx.VOIDED:
         raise Refused(t.tr("already_voided"))
-    if txn.state in (tx.PENDING, tx.REVERSAL_DUE, tx.UNKNOWN):
+    if tx.is_case(txn.state):
         raise Refused(t.tr("original_unfinished"))
     left = txn.value - t.journal.refunded(txn.rrn)
     if amount > left:

@@ -14,11 +14,12 @@ _EVENTS = {
     tx.LOSE: "state_unknown",
     tx.REVERSE: "state_reversal_due",
     tx.UNDONE: "state_reversed",
+    tx.DOUBT: "state_unproven",
     tx.RELEASE: "state_released",
 }
 # What an answer of the host means: to a query, and to the message that closes a case.
 ANSWERS = {"00": "host_stands", "22": "host_undone", "25": "host_has_not"}
-_CLOSED = {"00": "host_undone", "22": "host_undone", "25": "host_has_not"}
+_CLOSED = {"00": "host_undone", "22": "host_undone", "25": "host_has_not", "12": "host_unproven"}
 
 
 def rows(t, txn, columns=COLUMNS):
@@ -42,7 +43,7 @@ def rows(t, txn, columns=COLUMNS):
 
 def _in_words(t, text):
     word, _, rest = text.partition(" ")
-    if word in ("reason", "release"):
+    if word in ("reason", "release", "compare"):
         who, _, number = rest.partition(" ")
         rest = "%s %s" % (who, reasons.text(t, int(number)))
     elif word in ("open", "try"):

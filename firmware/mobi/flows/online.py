@@ -15,6 +15,8 @@ from mobi.link.link import CONNECTING, DOWN, WAITING, LinkError
 
 # How long the line may take to show a sign of life before anything is sent.
 _HELLO_MS = const(5000)
+# Reversed transactions that the idle screen tells of, at most: the newest.
+_MOST_TOLD = const(4)
 
 
 class Refused(Exception):
@@ -196,8 +198,15 @@ async def clear_reversals(t, title):
         if not done:
             before = _not_sent(t, t.code_text(txn.code))
             raise Refused(t.tr("reversal_failed"), txn.code, txn, True, before)
+        note_reversed(t, txn)
         if not t.session.trusted:
             raise Refused("%s\n%s" % (t.tr("sign_on_first"), t.tr("new_not_sent")))
+
+
+def note_reversed(t, txn):
+    """It was reversed by itself: the idle screen says so."""
+    t.reversed.append(txn)
+    del t.reversed[:-_MOST_TOLD]
 
 
 def _not_sent(t, why):
@@ -232,11 +241,7 @@ async def reverse(t, title, txn, tries):
         else:
             txn.code = reply.code
             if reply.code in tx.REVERSAL_CLOSED_BY:
-                if reply.code == tx.CLOSED_UNPROVEN:
-                    t.report("reversal %06d of batch %06d closed by 12: compare it"
-                             % (txn.trace, txn.batch))
-                t.journal.mark(txn, tx.UNDONE)
-                cases.closed(t, txn, reply.code)
+                _close(t, txn)
                 return True
         cases.tried(t, txn, txn.code)
         if txn.attempts == t.settings.get("reversal_tries"):
@@ -245,6 +250,17 @@ async def reverse(t, title, txn, tries):
             first = t.tr("sign_on_first_reversal")
             raise Refused(first, txn.code, txn, True, first)
     return False
+
+
+def _close(t, txn):
+    if txn.code == tx.CLOSED_UNPROVEN:
+        # It is not sent again, and nobody knows whether the host had it.
+        t.journal.mark(txn, tx.DOUBT)
+        t.report("reversal %06d of batch %06d closed by 12: compare it" % (txn.trace, txn.batch))
+        t.to_prove.append(txn)
+    else:
+        t.journal.mark(txn, tx.UNDONE)
+    cases.closed(t, txn, txn.code)
 
 
 def _reversal_name(txn):

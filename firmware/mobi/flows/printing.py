@@ -143,6 +143,12 @@ class Printing:
         if await self.slip(t.tr("fault_slip"), slips.fault_slip(t, txn)):
             cases.printed(t, txn)
 
+    async def reversal_slip(self, txn):
+        """The customer's slip of a charge that was taken back, or may have been."""
+        t = self.t
+        if await self.slip(t.tr("print"), slips.reversal_slip(t, txn)):
+            cases.taken_back(t, txn)
+
     async def settlement_slip(self, title, duplicate=False):
         """The totals of the batch that was settled last. True when they came out."""
         t = self.t

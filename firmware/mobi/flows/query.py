@@ -56,7 +56,8 @@ async def totals(t):
 
 
 def totals_rows(t, sums):
-    """Rows for the settlement totals: debit, credit, and the sales that still stand."""
+    """Rows for the settlement totals: debit, credit, the sales that still stand, and how many
+    transactions of the open batch are in none of them because nobody knows their outcome."""
     rows = []
     for name, count, amount in (
         ("debit", sums.debit_count, sums.debit_amount),
@@ -64,7 +65,12 @@ def totals_rows(t, sums):
     ):
         rows.append(spread(t.tr(name), t.tr("count_of") % count))
         rows.append(spread("", money(amount, COLUMNS)))
-    return rows + priced(t.tr("net"), sums.debit_amount - sums.credit_amount)
+    rows += priced(t.tr("net"), sums.debit_amount - sums.credit_amount)
+    left_out = sum([txn.batch == t.journal.batch and tx.moves_money(txn.kind)
+                    for txn in t.journal.cases()])
+    if left_out:
+        rows.append(spread(t.tr("left_out"), t.tr("count_of") % left_out))
+    return rows
 
 
 def summary(t, txn):

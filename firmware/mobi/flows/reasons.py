@@ -28,6 +28,11 @@ RELEASE = (
     (9, "reason_bank_handles"),
     (4, "reason_other"),
 )
+COMPARE = (
+    (6, "reason_acquirer_agrees"),
+    (8, "reason_bank_confirmed"),
+    (4, "reason_other"),
+)
 _OWN = 10  # the merchant's own numbers begin here
 _DIGITS = 6
 _NAMES = {NOT_ACCEPTED: "reason_not_accepted"}
@@ -65,7 +70,7 @@ def note(t, txn, number):
 
 def text(t, number):
     """The reason in words."""
-    for kept, name in VOID + REFUND + RELEASE:
+    for kept, name in VOID + REFUND + RELEASE + COMPARE:
         if kept == number:
             return t.tr(name)
     if number in _NAMES:
@@ -78,6 +83,6 @@ def given(t, txn):
     found = None
     for _, note_text in cases.notes(t, txn):
         parts = note_text.split(" ")
-        if parts[0] in ("reason", "release") and len(parts) == 3:
+        if parts[0] in ("reason", "release", "compare") and len(parts) == 3:
             found = int(parts[2])
     return found

@@ -9,7 +9,7 @@ from mobi import transactions as tx
 from mobi.access import NOBODY
 from mobi.acquiring import codes
 from mobi.devices.printer import BIG, BOLD, CENTRE, CUT, FEED, NORMAL, RULE, TALL
-from mobi.flows import cases, fees, history, reasons, sale
+from mobi.flows import cases, fees, history, reasons, sale, steps
 from mobi.ui import font
 from mobi.ui.text import money, priced, spread, width, wrap
 
@@ -218,6 +218,32 @@ def fault_slip(t, txn):
     return lines + tail(t)
 
 
+def reversal_slip(t, txn):
+    """For the customer (冲正凭单): what was charged or voided, and taken back. ``txn``: reversed,
+    or closed without a proof."""
+    lines = head(t, t.tr("reversal_slip"), t.tr("copy_cardholder"))
+    lines += [
+        (RULE, ""),
+        pair(t.tr("kind_is"), t.tr("slip_" + tx.KIND_NAMES[txn.kind])),
+        pair(t.tr("batch_is"), "%06d" % txn.batch),
+        pair(t.tr("voucher_is"), "%06d" % txn.trace),
+        (NORMAL, txn.masked_pan),
+        (NORMAL, t.tr("amount")),
+        big("RMB " + money(txn.value)),
+        pair(t.tr("time_is"), dates.text(txn.time)),
+    ]
+    if txn.original_trace:
+        lines.append(pair(t.tr("original_is"), "%06d" % txn.original_trace))
+    lines.append(pair(t.tr("state_is"), t.state_text(txn)))
+    lines.append((RULE, ""))
+    lines.append((BOLD, t.tr(steps.about(t, txn)[1])))
+    if steps.standing(t, txn) == tx.UNPROVEN:
+        name = "reversal_doubt_text"
+    else:
+        name = "reversal_void_text" if txn.kind == tx.VOID else "reversal_text"
+    return lines + text(t.tr(name)) + tail(t)
+
+
 # -- settlement ------------------------------------------------------------------------------------
 
 
@@ -251,6 +277,7 @@ def totals_slip(t, batch, sums, duplicate=False, closed=None):
         lines.append((RULE, ""))
         lines += _sum(t, "refunds_unknown", *closed.left)
         lines += text(t.tr("refunds_left_help"))
+    lines += _beside(t, batch, closed is None)
     if closed and verdict != 1:
         # Both ends' figures, for whoever has to find the difference.
         debits, debit, credits_, credit = closed.host
@@ -262,6 +289,21 @@ def totals_slip(t, batch, sums, duplicate=False, closed=None):
     if duplicate:
         lines.append((BOLD | CENTRE, t.tr("duplicate")))
     return lines + tail(t)
+
+
+def _beside(t, batch, refunds):
+    # What the net does not have because nobody knows: reversals that are due or not proven, what was
+    # given up, and with ``refunds`` those without an answer (a settlement has counted them).
+    lines = []
+    for txn in t.journal.cases() + t.journal.released():
+        known = txn.kind == tx.REFUND and not refunds
+        if txn.batch == batch and tx.moves_money(txn.kind) and not known:
+            lines += ends("%06d %s" % (txn.trace, t.tr("slip_" + tx.KIND_NAMES[txn.kind])),
+                          money(txn.value))
+            lines.append(pair("  " + txn.masked_pan, t.state_text(txn)))
+    if lines:
+        return [(RULE, ""), (BOLD, t.tr("not_in_net"))] + lines
+    return lines
 
 
 def _sum(t, name, count, amount):

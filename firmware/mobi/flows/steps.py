@@ -14,12 +14,14 @@ IN_DOUBT = 100  # refused with a code that says: first find out whether it went 
 NO_ORIGINAL = 101  # a void that was refused because of the sale: what became of that is not known
 TAKEN_BACK = 102  # reversed, and the host had it: the customer may hold a message of the bank
 LATE = 103  # a refund whose outcome is unknown, and whose batch is settled
+COMPARED = 104  # closed by 12, and a supervisor has compared it with the acquirer
 STANDINGS = {
     NOT_BEGUN: "not begun",
     IN_DOUBT: "declined, in doubt",
     NO_ORIGINAL: "declined, original in doubt",
     TAKEN_BACK: "reversed, had been done",
     LATE: "unknown, batch settled",
+    COMPARED: "reversed, compared by hand",
 }
 
 # State or standing, kind (0: any other), ids of four texts: what this terminal knows, what the host
@@ -56,6 +58,11 @@ MEANING = (
     (TAKEN_BACK, tx.VOID,
      "here_reversed", "there_sale_stands", "safe_void_again", "tell_void_back"),
     (TAKEN_BACK, 0, "here_reversed", "there_taken_back", "safe_repeat", "tell_taken_back"),
+    (COMPARED, tx.VOID,
+     "here_compared", "there_void_compared", "safe_void_again", "tell_void_back"),
+    (COMPARED, 0, "here_compared", "there_compared", "safe_again", "tell_nothing"),
+    (tx.UNPROVEN, tx.VOID, "here_unproven", "there_void_unsure", "safe_compare", "tell_bank"),
+    (tx.UNPROVEN, 0, "here_unproven", "there_sale_unsure", "safe_compare", "tell_bank"),
     (tx.ABSENT, tx.VOID,
      "here_not_sent", "there_sale_stands", "safe_void_again", "tell_not_voided"),
     (tx.ABSENT, tx.REFUND,
@@ -75,6 +82,7 @@ MEANING = (
 _UNDONE = ("00", "22")
 
 _OPEN = (tx.REVERSAL_DUE, tx.UNKNOWN)
+_CASES = _OPEN + (tx.UNPROVEN,)
 _NOTHING_MOVED = (tx.DECLINED, tx.REVERSED, tx.ABSENT)
 _DONE = (tx.APPROVED, tx.VOIDED, tx.REFUNDED, tx.SETTLED)
 _ANY = tuple(tx.STATE_NAMES)
@@ -82,15 +90,17 @@ _ANY = tuple(tx.STATE_NAMES)
 # Step (id of its text), the states it is for, id of the text that says why not in another state
 # ("": ``CONDITIONS`` below says it, which also has what else may stand in its way).
 TABLE = (
-    ("step_query", _OPEN, "why_known"),
+    ("step_query", _CASES, "why_known"),
     ("step_reverse", (tx.REVERSAL_DUE,), "why_no_reversal"),
     ("step_wait", (tx.REVERSAL_DUE,), "why_no_reversal"),
-    ("step_release", _OPEN, "why_known"),
+    ("step_compare", (tx.UNPROVEN,), "why_no_compare"),
+    ("step_release", _CASES, "why_known"),
     ("step_redo", _NOTHING_MOVED, "why_money_open"),
     ("step_code", _NOTHING_MOVED, "why_money_open"),
     ("step_void", (tx.APPROVED,), ""),
     ("step_refund", (tx.APPROVED, tx.REFUNDED, tx.SETTLED), ""),
-    ("step_slip", _OPEN + (tx.RELEASED,), "why_no_case"),
+    ("step_slip", _CASES + (tx.RELEASED,), "why_no_case"),
+    ("step_back", (tx.REVERSED, tx.UNPROVEN), "why_not_reversed"),
     ("step_reprint", _DONE, "why_not_approved"),
     ("step_call", _ANY, ""),
     ("step_history", _ANY, ""),
@@ -118,8 +128,13 @@ def standing(t, txn):
             return IN_DOUBT
         if txn.kind == tx.VOID and codes.group(txn.code) == codes.G_DISPUTE:
             return NO_ORIGINAL
-    if state == tx.REVERSED and txn.code in _UNDONE:
-        return TAKEN_BACK
+    if state == tx.REVERSED:
+        if txn.code in _UNDONE:
+            return TAKEN_BACK
+        if txn.code == tx.BY_HAND:
+            return COMPARED
+        if txn.code == tx.CLOSED_UNPROVEN:
+            return tx.UNPROVEN  # as journals of earlier versions have it
     if state == tx.UNKNOWN and txn.batch != t.journal.batch:
         return LATE
     return state
@@ -178,6 +193,10 @@ def _can_be_asked(t, txn):
         if note.startswith("query "):
             return False
     return True
+
+
+def _never_there(t, txn):
+    return standing(t, txn) not in (TAKEN_BACK, tx.UNPROVEN)
 
 
 def _no_sale(t, txn):
@@ -243,6 +262,7 @@ CONDITIONS = (
     ("step_redo", _no_original, "original_unknown"),
     ("step_redo", _look_first, ""),
     ("step_redo", _no_repeat, ""),
+    ("step_back", _never_there, "why_never_there"),
     ("step_code", _no_sale, "why_no_sale"),
     ("step_code", _no_codes, "not_allowed_here"),
     ("step_code", _look_first, ""),

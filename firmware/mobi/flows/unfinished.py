@@ -32,7 +32,7 @@ async def run(t):
     """List the unfinished transactions; ENTER opens one."""
     title = t.tr("unfinished")
     while True:
-        items = t.journal.unfinished()
+        items = t.journal.cases()
         if not items:
             await t.ui.message(title, t.tr("nothing_unfinished"))
             return
@@ -90,7 +90,7 @@ async def show(t, txn):
         except t.Leave as left:
             if left.timed_out:
                 raise
-        if before != txn.state and txn.state not in (tx.REVERSED, tx.ABSENT):
+        if before != txn.state and txn.state not in (tx.REVERSED, tx.ABSENT, tx.UNPROVEN):
             return  # closed; where no money moved it can be done again right here
 
 
@@ -177,11 +177,22 @@ async def ask_host(t, title, txn):
 
 async def _close(t, title, txn, code):
     # The host has nothing of it, or nothing any more.
-    txn.code = code
-    t.journal.mark(txn, tx.UNDONE if txn.state == tx.REVERSAL_DUE else tx.DROP)
-    cases.closed(t, txn, code)
+    _closed(t, txn, code)
     text = t.tr("host_has_not" if code == _NOT_HERE else "host_undone")
     await t.ui.message(title, "%s\n%s" % (text, _at_host(t, txn)))
+    await _print_back(t, txn)
+
+
+def _closed(t, txn, code):
+    txn.code = code
+    t.journal.mark(txn, tx.DROP if txn.state == tx.UNKNOWN else tx.UNDONE)
+    cases.closed(t, txn, code)
+
+
+async def _print_back(t, txn):
+    # The customer of a charge that was taken back gets it in writing.
+    if "step_back" in steps.offered(t, txn)[0]:
+        await t.printing.reversal_slip(txn)
 
 
 def _at_host(t, txn):
@@ -226,7 +237,12 @@ def accept(t, txn, reply):
 async def _reverse(t, txn):
     """One more reversal now."""
     if await online.reverse(t, t.tr("reversing"), txn, 1):
-        await t.ui.message(t.tr("reversing"), "%s\n%s" % (t.tr("reversal_done"), _at_host(t, txn)))
+        if txn.state == tx.UNPROVEN:
+            done = "%s\n%s" % (t.state_text(txn), t.tr(steps.about(t, txn)[2]))
+        else:
+            done = "%s\n%s" % (t.tr("reversal_done"), _at_host(t, txn))
+        await t.ui.message(t.tr("reversing"), done)
+        await _print_back(t, txn)
     else:
         raise Refused(t.tr("reversal_failed_now"), txn.code, txn, True, t.tr("reversal_failed_now"))
 
@@ -234,9 +250,43 @@ async def _reverse(t, txn):
 async def try_due(t, txn):
     """A try that the terminal makes by itself; what stands in its way is not worth a message."""
     try:
-        await online.reverse(t, t.tr("reversing"), txn, 1)
+        if await online.reverse(t, t.tr("reversing"), txn, 1):
+            online.note_reversed(t, txn)
     except Refused:
         retries.plan(t)
+
+
+async def prove(t):
+    """Ask the host, in silence, what became of a reversal that it closed by 12. What it does not
+    tell stays a case."""
+    txn = t.to_prove.pop(0)
+    if not t.settings.get("status_query") or not t.session.trusted or txn.state != tx.UNPROVEN:
+        return
+    try:
+        reply = await ask_host(t, t.tr("step_query"), txn)
+    except Refused:
+        return
+    cases.queried(t, txn, reply.code)
+    if reply.code in (_NOT_HERE, _UNDONE):
+        _closed(t, txn, reply.code)
+
+
+def back_rows(t):
+    """Three rows for the idle screen: what was reversed by itself."""
+    txn = t.reversed[0]
+    printable = "step_back" in steps.offered(t, txn)[0]
+    return (
+        "%06d %s" % (txn.trace, money(txn.value)),
+        t.tr("state_unproven") if txn.state == tx.UNPROVEN else _at_host(t, txn),
+        t.tr("enter_prints_slip" if printable else "any_key"),
+    )
+
+
+async def told_back(t, key):
+    """Somebody has read ``back_rows`` and pressed ``key``."""
+    txn = t.reversed.pop(0)
+    if key == "ENTER":
+        await _print_back(t, txn)
 
 
 async def _wait(t, txn):
@@ -259,6 +309,22 @@ async def _release(t, txn):
     t.journal.mark(txn, tx.RELEASE)
     cases.released(t, txn, supervisor, number)
     await t.ui.message(title, "%s\n%s" % (t.tr("released"), t.tr("release_then")))
+
+
+async def _compare(t, txn):
+    """A reversal that was closed by 12: the acquirer has looked, and nothing of it stands."""
+    title = t.tr("step_compare")
+    supervisor = await session.supervisor(t, title)
+    number = await reasons.choose(t, t.tr("why"), reasons.COMPARE)
+    sure = t.tr("compare_void_sure" if txn.kind == tx.VOID else "compare_sure")
+    rows = page(spread(t.tr(tx.KIND_NAMES[txn.kind]), money(txn.value)),
+                cards.short(txn.masked_pan), "%06d" % txn.trace)
+    if not await t.ui.confirm(title, rows + page(sure)):
+        return
+    txn.code = tx.BY_HAND
+    t.journal.mark(txn, tx.UNDONE)
+    cases.compared(t, txn, supervisor, number)
+    await t.ui.message(title, "%s\n%s" % (t.tr("compared"), _at_host(t, txn)))
 
 
 # -- steps that go on from there -------------------------------------------------------------------
@@ -298,6 +364,10 @@ async def _slip(t, txn):
     await t.printing.fault_slip(txn)
 
 
+async def _back(t, txn):
+    await t.printing.reversal_slip(txn)
+
+
 async def _reprint(t, txn):
     await t.go("reprint", txn)
 
@@ -327,12 +397,14 @@ _STEPS = {
     "step_query": _query,
     "step_reverse": _reverse,
     "step_wait": _wait,
+    "step_compare": _compare,
     "step_release": _release,
     "step_redo": _redo,
     "step_code": _code,
     "step_void": _void,
     "step_refund": _refund,
     "step_slip": _slip,
+    "step_back": _back,
     "step_reprint": _reprint,
     "step_call": _call,
     "step_history": _history,

@@ -20,7 +20,7 @@ SEAL = const(10)
 RESUME = const(11)
 NOTE_COPY = const(12)  # a note taken along out of a sector that is going to be erased
 EVENT = const(16)
-LAST_KIND = const(26)
+LAST_KIND = const(27)
 
 FRAME = const(6)  # two bytes of kind and length, four of CRC
 PAYLOAD_MAX = const(480)

@@ -40,6 +40,7 @@ from mobi.transactions import (
     ATTEMPT,
     BEGIN,
     DECLINE,
+    DOUBT,
     DROP,
     PENDING,
     PRINT,
@@ -54,6 +55,7 @@ from mobi.transactions import (
     VOID,
     VOIDED,
     WrongEvent,
+    is_case,
     is_unfinished,
     next_state,
 )
@@ -220,7 +222,7 @@ class Journal(Upkeep):
         elif event == ATTEMPT:
             rec[end] = txn.attempts & 255
             end += 1
-        elif event == UNDONE or event == DROP:
+        elif event == UNDONE or event == DROP or event == DOUBT:
             rec[end : end + 2] = records.text(txn.code, 2)
             end += 2
         elif event == RELEASE:
@@ -381,6 +383,10 @@ class Journal(Upkeep):
     def unfinished(self):
         """Transactions that are PENDING, REVERSAL_DUE or UNKNOWN, of any batch, oldest first."""
         return self._list(is_unfinished)
+
+    def cases(self):
+        """The unfinished ones, and those whose reversal nobody has compared yet, oldest first."""
+        return self._list(is_case)
 
     def released(self):
         """The newest (up to 4) transactions whose reversal or query was given up."""

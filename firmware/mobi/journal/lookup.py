@@ -21,6 +21,7 @@ from mobi.transactions import (
     ATTEMPT,
     BEGIN,
     DECLINE,
+    DOUBT,
     DROP,
     NEXT,
     PENDING,
@@ -279,7 +280,7 @@ class Lookup(State):
                 txn.auth = str(bytes(payload[9:15]), "ascii")
         elif event == ATTEMPT:
             txn.attempts = payload[7]
-        elif event == UNDONE or event == DROP:
+        elif event == UNDONE or event == DROP or event == DOUBT:
             txn.code = str(bytes(payload[7:9]), "ascii").strip()
         elif event == RELEASE:
             txn.supervisor = payload[7]

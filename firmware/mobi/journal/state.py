@@ -39,8 +39,9 @@ from mobi.transactions import (
     PENDING,
     RELEASED,
     SALE,
+    UNPROVEN,
     VOID,
-    is_unfinished,
+    is_case,
     moves_money,
 )
 
@@ -52,6 +53,8 @@ NOTHING = const(0xFFFF)
 SAVED = const(52)
 OPEN_MAX = const(12)
 RELEASED_MAX = const(4)
+UNPROVEN_MAX = const(8)
+CASES_MAX = const(16)
 BAD_MAX = const(16)
 
 # Places in the entry of a kept transaction.
@@ -89,6 +92,8 @@ class State(Startup):
             entry = [ordinal, sector, off, PENDING, what, amount, False]
             self._kept.append(entry)
             self._last = entry
+            if len(self._kept) > CASES_MAX:
+                self._limit_closed()
             self.ordinal = ordinal + 1 & M24
             self.next_trace = trace % TRACES + 1
             self._set_mark(ordinal, 0)
@@ -152,8 +157,8 @@ class State(Startup):
             self._approve(entry, p)
         if entry is not self._last and not stays(state):
             self._kept.remove(entry)
-        if state == RELEASED:
-            self._limit_released()
+        if state == RELEASED or state == UNPROVEN:
+            self._limit_closed()
 
     def _approve(self, entry, p):
         kind = entry[KIND]
@@ -172,9 +177,20 @@ class State(Startup):
         if self._approved is None or self._age(entry[ORDINAL]) < self._age(self._approved[0]):
             self._approved = (entry[ORDINAL], entry[HOME], entry[PLACE])
 
-    def _limit_released(self):
-        released = [entry for entry in self._kept if entry[STATE] == RELEASED]
-        for entry in released[: max(0, len(released) - RELEASED_MAX)]:
+    def _limit_closed(self):
+        # What still needs an answer is never given up: released ones make room, then the oldest
+        # that wait to be compared. Those are found by their numbers as long as they are here.
+        self._limit(RELEASED, RELEASED_MAX)
+        self._limit(UNPROVEN, UNPROVEN_MAX)
+        for state in (RELEASED, UNPROVEN):
+            over = len(self._cases()) - CASES_MAX
+            if over > 0:
+                count = sum([entry[STATE] == state for entry in self._kept])
+                self._limit(state, max(0, count - over))
+
+    def _limit(self, state, most):
+        found = [entry for entry in self._kept if entry[STATE] == state]
+        for entry in found[: max(0, len(found) - most)]:
             if entry is not self._last:
                 self._kept.remove(entry)
 
@@ -357,4 +373,4 @@ class State(Startup):
 
 def stays(state):
     """Must a transaction in this state be found again, whatever becomes of its batch?"""
-    return is_unfinished(state) or state == RELEASED
+    return is_case(state) or state == RELEASED

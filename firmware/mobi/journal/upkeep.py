@@ -24,6 +24,7 @@ from mobi.journal.state import HOME, OPEN_MAX, STATE
 from mobi.transactions import (
     ATTEMPT,
     VOID,
+    is_case,
     is_unfinished,
 )
 
@@ -45,7 +46,7 @@ class Upkeep(Lookup):
         # Bytes that must stay free: the rest of every open life, one void, the settlement.
         need = 0 if kind == VOID else RESERVE
         for entry in self._kept:
-            if is_unfinished(entry[STATE]):
+            if is_case(entry[STATE]):
                 need += LIFE
         return need + 2 * self.count  # progress of an upload
 
