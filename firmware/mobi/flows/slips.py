@@ -292,8 +292,8 @@ def totals_slip(t, batch, sums, duplicate=False, closed=None):
 
 
 def _beside(t, batch, refunds):
-    # What the net does not have because nobody knows: reversals that are due or not proven, what was
-    # given up, and with ``refunds`` those without an answer (a settlement has counted them).
+    # What the net lacks because nobody knows: reversals that are due or not proven, what was given
+    # up; with ``refunds`` those without an answer, too (a settlement has counted them itself).
     lines = []
     for txn in t.journal.cases() + t.journal.released():
         known = txn.kind == tx.REFUND and not refunds
