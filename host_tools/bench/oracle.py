@@ -166,7 +166,7 @@ class Books:
     def has_open_void(self, sale: Transaction) -> bool:
         """Is the outcome of a void of that sale open?"""
         return any(t.kind == "void" and t.original_trace == sale.trace
-                   and t.state in (*OPEN, "released") for t in self.journal)
+                   and t.state in (*OPEN, "released", "unproven") for t in self.journal)
 
     def contradiction(self, claim: str, here: Transaction) -> str:
         """Why what the host has makes ``claim`` about ``here`` wrong; "" when it does not."""

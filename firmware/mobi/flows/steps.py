@@ -60,7 +60,7 @@ MEANING = (
     (TAKEN_BACK, 0, "here_reversed", "there_taken_back", "safe_repeat", "tell_taken_back"),
     (COMPARED, tx.VOID,
      "here_compared", "there_void_compared", "safe_void_again", "tell_void_back"),
-    (COMPARED, 0, "here_compared", "there_compared", "safe_again", "tell_nothing"),
+    (COMPARED, 0, "here_compared", "there_compared", "safe_again", "tell_compared"),
     (tx.UNPROVEN, tx.VOID, "here_unproven", "there_void_unsure", "safe_compare", "tell_bank"),
     (tx.UNPROVEN, 0, "here_unproven", "there_sale_unsure", "safe_compare", "tell_bank"),
     (tx.ABSENT, tx.VOID,
