@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import hashlib
 from binascii import crc32
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 SECTOR = 4096
 SEALS = 3840
 DELETED = 0xFFFF
+SKIP = b"\0"
 
 
 @dataclass
@@ -48,8 +50,10 @@ def _decode(image: bytes) -> tuple[Vault, dict[bytes, bytes]]:
     best: tuple[int, int, int, bytes] | None = None
     for number in range(min(len(image) // SECTOR, 2)):
         data = image[number * SECTOR : (number + 1) * SECTOR]
-        if data[:4] != b"MoV\x01" or crc32(data[:12]) != int.from_bytes(data[12:16], "little"):
+        whole = next((head for head in _one_bit(data[:16]) if _is_head(head)), None)
+        if whole is None:
             continue
+        data = whole + data[16:]
         sequence = int.from_bytes(data[4:8], "little")
         if not _sealed(data, crc32(data[:8])):
             continue
@@ -70,34 +74,72 @@ def _decode(image: bytes) -> tuple[Vault, dict[bytes, bytes]]:
 
 def _sealed(data: bytes, seed: int) -> bool:
     for at in range(SEALS, SECTOR, 8):
-        number = data[at + 1 : at + 2]
-        if number[0] == (at - SEALS) // 8:
-            if crc32(number, seed) == int.from_bytes(data[at + 2 : at + 6], "little"):
-                return True
+        number = bytes(((at - SEALS) // 8,))
+        wanted = number + crc32(number, seed).to_bytes(4, "little")
+        if data[at + 1 : at + 6] in _one_bit(wanted):
+            return True
     return False
+
+
+def _one_bit(data: bytes) -> Iterator[bytes]:
+    # These bytes, and then with one bit the other way.
+    yield data
+    for bit in range(8 * len(data)):
+        changed = bytearray(data)
+        changed[bit // 8] ^= 1 << bit % 8
+        yield bytes(changed)
+
+
+def _is_head(head: bytes) -> bool:
+    return head[:4] == b"MoV\x01" and crc32(head[:12]) == int.from_bytes(head[12:16], "little")
 
 
 def _values(data: bytes, vault: Vault) -> dict[bytes, bytes]:
     seed = crc32(data[:8])
     values: dict[bytes, bytes] = {}
-    at = 16
+    at = end = 16
     gap = False
     while at + 7 <= SEALS:
         found = _record(data, at, seed)
+        if found is None and at == end and data[at] != 0xFF:
+            found = _mended(data, at, seed)
         if found is None:
             gap = gap or data[at] != 0xFF
             at += 1
             continue
         key, value, size = found
-        vault.damage += gap
-        gap = False
-        vault.leftovers += key in values
-        if value is None:
-            values.pop(key, None)
+        if key == SKIP:  # what lies before it, from the place it names on, does not count
+            vault.damage += gap and value != end.to_bytes(2, "little")
         else:
-            values[key] = value
+            vault.damage += gap
+            vault.leftovers += key in values
+            if value is None:
+                values.pop(key, None)
+            else:
+                values[key] = value
+        gap = False
         at += size
+        end = at
     return values
+
+
+def _mended(data: bytes, at: int, seed: int) -> tuple[bytes, bytes | None, int] | None:
+    # The record at ``at`` with one bit of it the other way.
+    for lengths in _one_bit(data[at : at + 3]):
+        stored = int.from_bytes(lengths[1:], "little")
+        size = 7 + lengths[0] + (0 if stored == DELETED else stored)
+        if at + size > SEALS or not 0 < lengths[0] <= 32:
+            continue
+        kept = data[at + 3 : at + size]
+        if lengths != data[at : at + 3]:
+            tried: Iterator[bytes] = iter((lengths + kept,))
+        else:
+            tried = (lengths + rest for rest in _one_bit(kept))
+        for record in tried:
+            found = _record(data[:at] + record + data[at + size :], at, seed)
+            if found is not None:
+                return found
+    return None
 
 
 def _record(data: bytes, at: int, seed: int) -> tuple[bytes, bytes | None, int] | None:
