@@ -113,8 +113,13 @@ class _Way:
 class Books:
     """Both ends at one moment; looked up when something is compared with them."""
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, bench: Bench, before: Books | None = None,
+                 journal: bool = False, host: bool = False) -> None:
+        """``before``: a moment at which the ``journal`` or the ``host`` was the same."""
         self._bench = bench
+        for name, same in (("journal", journal), ("host", host)):
+            if before is not None and same and name in vars(before):
+                vars(self)[name] = vars(before)[name]
         # Abroad the books are elsewhere: then the journal alone is compared with.
         self.own = not bench.leads_to
 
@@ -260,7 +265,8 @@ class Oracle:
     def _books_now(self) -> Books:
         state = self._now()
         if self._books is None or state != self._state:
-            self._books = Books(self.bench)
+            self._books = Books(self.bench, self._books, state[0] == self._state[0],
+                                state[1] == self._state[1])
             self._state = state
             self._listen()
         return self._books
@@ -342,15 +348,13 @@ class Oracle:
     def _find_matter(self, title: str, rows: list[str]) -> None:
         books, way = self._books, self._way
         assert books is not None
-        flow = next((kind for name, kind in _FLOWS if bare(title) in texts.words_of(name)), "")
-        prompted = (bool(flow) and texts.says(rows[1:], *_PROMPTS)) or (
-            bool(flow) and any(bare(row) in texts.words_of(*_PROMPTS) for row in rows[1:]))
+        flow, prompted = _flow(bare(title), tuple(rows[1:]))
         named = self._named(rows)
         begun = books.since(way.began_behind)
         if prompted and texts.says(rows[1:2], "original_voucher"):
             digits = rows[3].strip()
             way.keyed = int(digits) if digits.isdigit() else 0
-        if len(begun) and (not isinstance(way.matter, _New) or not prompted) and (
+        if begun and (not isinstance(way.matter, _New) or not prompted) and (
                 begun[-1].ordinal != way.last_begun):
             way.last_begun = begun[-1].ordinal
             way.matter, way.candidates = begun[-1], []
