@@ -16,9 +16,10 @@ from sqlalchemy import Row
 
 from host_tools.acquirer.books import rrn_of
 from host_tools.acquirer.cards import TestCard
-from host_tools.acquirer.case import Case, Refused, is_approved
+from host_tools.acquirer.case import Case, Refused, is_approved, next_batch
 from host_tools.acquirer.codec import FormatError, mask_pan
 from host_tools.acquirer.security import PinFormatError
+from host_tools.acquirer.settlement import abandon_batch, counts_anew
 
 ACQUIRER = "48021000"  # our own institution number (fields 32 and 44)
 MAX_WRONG_PINS = 3
@@ -150,6 +151,10 @@ def transact(case: Case) -> None:
         raise FormatError("trace 000000 does not exist", request)
     if request.get("49") != "156":
         raise Refused("A1", f"currency {request.get('49')}, not 156")
+    if request.batch == next_batch(row.batch) and counts_anew(case, row.batch):
+        # It took the batch that its sign-on was offered: now the old one is lost for certain.
+        abandon_batch(case, row.batch)
+        row = case.row = case.books.terminal(case.db, row.terminal)
     if request.batch != row.batch:
         raise Refused("77", f"batch {request.batch:06d}, the open one is {row.batch:06d}",
                       _SIGN_ON_AGAIN)

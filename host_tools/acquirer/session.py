@@ -13,7 +13,7 @@ from host_tools.acquirer.case import Case, Refused, next_batch
 from host_tools.acquirer.codec import FormatError, mask_pan
 from host_tools.acquirer.payments import bar, is_another
 from host_tools.acquirer.security import WorkingKeys
-from host_tools.acquirer.settlement import abandon_batch, batch_row, close_batch
+from host_tools.acquirer.settlement import batch_row, close_batch, counts_anew
 
 SIGN_ON_AGAIN = 3  # processing demand
 _LONG_NUMBER = re.compile(r"\d{12,}")
@@ -64,14 +64,18 @@ def sign_on(case: Case) -> None:
 def agree_batch(case: Case) -> int:
     """The batch the terminal shall work in; adopts or closes one where that is harmless.
 
+    A terminal that counts its traces anew is offered the next batch, so that old and new numbers
+    are not confused.
+
     The terminal's number counts only while this host has nothing in its own open batch (it may
     have been started with an empty database), or when it is the next one and the open batch was
     found balanced (some terminals do not send the end of a balanced batch).
     """
     row, asked = case.row, case.request.batch
     batch = int(row.batch)
-    if _fell_back(case, batch):
-        abandon_batch(case, batch)
+    if counts_anew(case, batch):
+        # It may also be a sign-on that was held up on its way: nothing is ended before a
+        # transaction comes in the new batch (`payments.transact`).
         return next_batch(batch)
     if asked in (batch, 0):
         return batch
@@ -85,16 +89,6 @@ def agree_batch(case: Case) -> int:
         return batch
     case.books.set_terminal(case.db, row.terminal, batch=asked)
     return asked
-
-
-def _fell_back(case: Case, batch: int) -> bool:
-    # Has the open batch a trace that is not older than the sign-on's own? Then the terminal counts
-    # anew (it was replaced, or its journal is gone), and old and new numbers would be confused.
-    trace = case.request.trace
-    used = case.db.execute(select(bk.transactions.c.trace).where(
-        bk.transactions.c.terminal == case.row.terminal,
-        bk.transactions.c.batch == batch)).scalars()
-    return trace > 0 and any((number - trace) % 999_999 < 500_000 for number in used)
 
 
 def sign_off(case: Case) -> None:

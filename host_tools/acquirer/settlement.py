@@ -53,6 +53,16 @@ def close_batch(case: Case, batch: int) -> None:
     case.books.set_terminal(case.db, case.row.terminal, batch=next_batch(batch))
 
 
+def counts_anew(case: Case, batch: int) -> bool:
+    """Has ``batch`` a trace that is not older than the request's own? Then the terminal counts
+    anew: it was replaced, or its journal is gone."""
+    trace = case.request.trace
+    used = case.db.execute(select(bk.transactions.c.trace).where(
+        bk.transactions.c.terminal == case.row.terminal,
+        bk.transactions.c.batch == batch)).scalars()
+    return trace > 0 and any((number - trace) % 999_999 < 500_000 for number in used)
+
+
 def abandon_batch(case: Case, batch: int) -> None:
     """End ``batch`` without its terminal, which has lost it: our books decide."""
     known = batch_row(case, batch)

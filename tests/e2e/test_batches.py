@@ -7,7 +7,7 @@ from host_tools.acquirer.books import batches
 from host_tools.bench import stories
 from tests.e2e import desk
 from tests.e2e.desk import log_in
-from tests.e2e.kit import enter, pick, press_until, signed_on, spent, states, word
+from tests.e2e.kit import ended_well, enter, pick, press_until, signed_on, spent, states, word
 from tests.e2e.test_settle import operations
 
 DAY = 86400
@@ -170,8 +170,6 @@ def test_a_reversal_and_a_query_cannot_hit_an_older_sale_of_the_same_numbers(mak
     c.power_on()
     c.host.rule("sign-on", wrong_field=(60, "00000001003"))
     c.sign_on()
-    with b.host._books.change() as db:
-        b.host._books.set_terminal(db, b.terminal, batch=1)
     c.expect_lies("the older sale has the batch and trace of the new one, which never arrived")
     c.line.drop_next("request")
     stories.sale(c, 5000, wait=False)
@@ -182,8 +180,31 @@ def test_a_reversal_and_a_query_cannot_hit_an_older_sale_of_the_same_numbers(mak
     assert c.journal()[-1].state == "reversed" and c.shows("没有扣款")  # of the new one it is true
     ledger = b.host.ledger()
     ledger.check()
-    assert [t.state for t in ledger.transactions] == ["settled"]
+    assert [t.state for t in ledger.transactions] == ["approved"]
     assert ledger.balance("merchant") == 5000 and spent(b) == 5000
+
+
+def test_a_sign_on_that_was_held_up_ends_no_batch(bench):
+    # It comes behind younger messages, with a trace that is older than theirs.
+    bench.power_on()
+    bench.line.delay_next("request", 90)
+    for digits in ("01", "0000"):
+        enter(bench, digits)
+    bench.wait_for("按任意键签到", timeout=70)
+    bench.sign_on()
+    sale = stories.sale(bench, 5000)
+    late = "000001"
+    bench.wait_until(lambda: bench.trace()[-2].fields["11"] == late, 120, "the late one")
+    assert sale.trace > int(late)
+    assert bench.trace()[-1].fields["60"][2:8] == "000002"
+    stories.sale(bench, 6000, wait=False)
+    bench.wait_for("请输入密码")  # its keys were renewed, too: the terminal signs on by itself
+    enter(bench, stories.PIN)
+    bench.wait_for("交易成功")
+    stories.finish(bench)
+    stories.settle(bench)
+    assert bench.host.ledger().discrepancies == []
+    ended_well(bench)
 
 
 # -- keys that the host has given up ---------------------------------------------------------------
