@@ -355,7 +355,8 @@ class Acquirer:
         fields["13"] = now.strftime("%m%d")
         fields["32"] = payments.ACQUIRER
         fields["37"] = rrn_of(now.date().isoformat(), 0)  # unless a transaction has its own
-        if operation.family in ("financial", "reversal") or operation.name == "settlement":
+        settles = operation.family in ("financial", "reversal") or operation.name == "settlement"
+        if settles and operation.name != "balance":
             fields["15"] = now.strftime("%m%d")
         if operation.name != "settlement" or outcome.code != "00":
             fields["39"] = outcome.code  # the reply to a settlement that was compared has none

@@ -229,7 +229,9 @@ def _authorisation(case: Case) -> str:
 
 def _reply_approved(case: Case, row_id: int, day: str, auth: str, amount: int,
                     code: str) -> None:
-    case.reply(code=code, f37=rrn_of(day, row_id), f38=auth)
+    case.reply(code=code, f37=rrn_of(day, row_id))
+    if case.operation.name in ("sale", "void"):
+        case.reply(code=code, f38=auth)
     if case.operation.name != "balance":
         case.reply(code=code, f4=f"{amount:012d}")
     if case.card is not None:

@@ -131,7 +131,11 @@ def test_fields_of_each_reply():
     sale = bank.pos.sale(100)
     assert set(bank.send(sale).fields) == set(money)
     answer = bank.send(bank.pos.balance())
-    assert set(answer.fields) == set(money) - {"4"} | {"54"}
+    assert set(answer.fields) == set(money) - {"4", "15", "38"} | {"54"}
+    sold, answer = bank.sold(100)
+    refund = bank.send(bank.pos.refund(50, answer.get("37"), bank.now.strftime("%m%d")))
+    assert refund.get("39") == "00"
+    assert set(refund.fields) == set(money) - {"38"}
     declined = bank.send(bank.pos.sale(100, CARDS["empty"]))
     assert set(declined.fields) == set(money) - {"38", "44", "63"}
     assert declined.get("37") == bank.ledger().transactions[-1].rrn
