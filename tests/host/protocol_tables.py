@@ -15,8 +15,9 @@ import unicodedata
 from pathlib import Path
 
 from host_tools import link
+from mobi import settings
 from mobi import transactions as tx
-from mobi.acquiring import iso8583, messages, security
+from mobi.acquiring import codes, iso8583, messages, parameters, security
 from mobi.link import arq, frame
 from tests.host.iso_oracle import decode, encode
 from tests.host.test_link import World
@@ -88,6 +89,27 @@ def skipped() -> str:
         places.setdefault(text, []).append(field)
     for text, numbers in sorted(places.items(), key=lambda item: item[1]):
         rows.append(f"| {', '.join(map(str, numbers))} | {text} |")
+    return "\n".join(rows)
+
+
+def parameter_tags() -> str:
+    """The table of a parameter download."""
+    rows = ["| tag | bytes | | the terminal |", "|---|---|---|---|"]
+    taken = dict(settings.DOWNLOADED)
+    for tag, size, text in parameters.TAGS:
+        does = f"takes it over (`{taken[tag]}`)" if tag in taken else "ignores it"
+        rows.append(f"| {tag} | {size} | {text} | {does} |")
+    return "\n".join(rows)
+
+
+def response_codes() -> str:
+    """The table of response codes of a host."""
+    rows = ["| 39 | | | class |", "|---|---|---|---|"]
+    classes = {"A": "accepted", "B": "refused, may be tried again", "C": "refused",
+               "D": "refused, somebody must act", "E": "system fault"}
+    rows += [f"| {code} | {zh} | {en} | {classes[kind]} |"
+             for code, kind, zh, en, *_ in codes.TABLE if code[0] != "L"]
+    rows.append(f"| any other | {codes.text('', 0)} | {codes.text('', 1)} | refused |")
     return "\n".join(rows)
 
 
@@ -324,7 +346,8 @@ def mac_steps() -> str:
 
 PARTS = {
     "controls": controls, "timers": timers, "fields": fields, "skipped": skipped,
-    "catalogue": catalogue, "mac": mac_steps, "keys": keys, "examples": examples,
+    "catalogue": catalogue, "parameters": parameter_tags, "codes": response_codes,
+    "mac": mac_steps, "keys": keys, "examples": examples,
 }
 _BLOCK = re.compile(r"<!-- made: (\w+) -->\n(.*?)<!-- end -->", re.S)
 

@@ -132,7 +132,7 @@ def test_fields_of_each_reply():
     assert set(bank.send(sale).fields) == set(money)
     answer = bank.send(bank.pos.balance())
     assert set(answer.fields) == set(money) - {"4", "15", "38"} | {"54"}
-    sold, answer = bank.sold(100)
+    _, answer = bank.sold(100)
     refund = bank.send(bank.pos.refund(50, answer.get("37"), bank.now.strftime("%m%d")))
     assert refund.get("39") == "00"
     assert set(refund.fields) == set(money) - {"38"}

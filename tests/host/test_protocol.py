@@ -5,13 +5,17 @@ import re
 import pytest
 
 from host_tools import link
+from mobi import settings
 from mobi import transactions as tx
-from mobi.acquiring import security
+from mobi.acquiring import codes, security
+from mobi.acquiring.iso8583 import FIELDS, LIMIT
 from mobi.acquiring.messages import Composer
+from mobi.flows import retries, unfinished
 from mobi.link import arq, frame
 from mobi.link.frame import Decoder, session_seed
 from tests.host import protocol_tables
-from tests.host.iso_oracle import decode
+from tests.host.iso_oracle import SPEC, decode
+from tests.host.test_messages import NAMES, Keys, Setup, answer, reply_values, sample
 
 TEXT = protocol_tables.DOCUMENT.read_text(encoding="utf-8")
 
@@ -112,3 +116,74 @@ def test_every_state_and_timer_named_by_number_is_the_codes():
         ("between 1 and 2^30 - 1", True), ("longer than 1027 bytes", frame.PAYLOAD + 3 == 1027),
     ):
         assert text in TEXT and value, text
+
+
+# -- section 9: what the terminal does with a reply ------------------------------------------------
+
+
+def listed(begin):
+    """The numbers of fields in the sentence that begins so."""
+    sentence = TEXT[TEXT.index(begin):].split(". ")[0]
+    return {int(number) for number in re.findall(r"\b\d\d?\b", re.sub(r"\d+\.\d", "", sentence))}
+
+
+READ = listed("of a reply that passes:") | {60, 62}
+KINDS = {"balance": tx.BALANCE, "void": tx.VOID, "refund": tx.REFUND, "void_reversal": tx.VOID}
+
+
+def taken(name, values):
+    """All that the terminal keeps of a reply; None when it refuses it."""
+    txn = sample(KINDS.get(name, tx.SALE))
+    reply = Composer(Setup, Keys).read(name, txn, answer(name, values))
+    own = {key: value for key, value in vars(reply).items() if key != "acquirer"}
+    return own, {key: str(value) for key, value in vars(txn).items()
+                 if key not in ("totals", "packet")}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_fields_that_are_said_to_be_ignored_are(name):
+    values = {**reply_values(name), "60": "00000003000"}
+    before = taken(name, values)
+    for field, *_ in FIELDS:
+        key = str(field)
+        if field in READ:
+            continue
+        size = SPEC[key]["max_len"]
+        raw = SPEC[key]["data_enc"] == "b" and "len_count" not in SPEC[key]
+        assert taken(name, {**values, key: "37" * size if raw else "7" * size}) == before, key
+    assert READ >= {3, 4, 11, 12, 13, 15, 37, 38, 39, 41, 42, 44, 48, 54, 63, 64}
+
+
+@pytest.mark.parametrize("name, key, value", [
+    ("sale", "12", "235958"), ("sale", "13", "1231"), ("sale", "15", "0102"),
+    ("sale", "37", "7" * 12), ("sale", "38", "777777"), ("sale", "44", "37" * 22),
+    ("sale", "63", "37" * 9),
+    ("balance", "54", b"1002156D000000000001".hex()), ("settlement", "48", "0" * 30 + "2" * 32),
+    ("sign_on", "60", "00000777003"), ("sign_on", "62", "37" * 24), ("parameters", "62", "37" * 24),
+])
+def test_fields_that_are_said_to_be_read_are(name, key, value):
+    values = reply_values(name)
+    if key == "48":
+        value = value[:61] + "0"
+    assert taken(name, {**values, key: value}) != taken(name, values)
+    assert int(key) in READ
+
+
+def test_the_longest_message_and_the_longest_request_are_as_said():
+    txn = sample()
+    txn.packet = [sample()] * 8
+    longest = max(len(Composer(Setup, Keys).build(name, txn)) for name in NAMES)
+    assert f"the\nlongest that the terminal sends is an upload of eight, of {longest} bytes" in TEXT
+    assert "The longest message has 1024 bytes" in TEXT and LIMIT == 1024
+
+
+def test_codes_tries_and_times_of_section_9_are_the_codes():
+    accepted = [row[0] for row in codes.TABLE if codes.is_approved(row[0], tx.SALE)]
+    assert accepted == ["00", "10", "11", "A2", "A4", "A5", "A6"]
+    assert "**39, accepted.** 00, 11, A2, A4, A5 and A6 in every reply" in TEXT
+    assert codes.KEYS_GONE == ("99", "A0") and "After 99 or A0 to a sale" in TEXT
+    assert tx.REVERSAL_CLOSED_BY == ("00", "25", "12") and "| 00, 25, 12 | 0410 |" in TEXT
+    assert unfinished._NO_QUERY == ("30", "40", "57", "58") and "| 30, 40, 57, 58 |" in TEXT
+    assert settings.row("reversal_tries")[2] == 3 and "(冲正重发次数, 3)" in TEXT
+    assert settings.row("reversal_minutes")[2] == 5 and "`reversal_minutes` (5; 0 never)" in TEXT
+    assert retries.MOST_TRIES == 10 and "up to 10 in all" in TEXT
