@@ -70,8 +70,9 @@ def _anything(bench: Bench, *names: str) -> None:
     pass
 
 
-def _comes(bench: Bench, name: str, timeout: float = 90) -> None:
-    # ``name`` on the panel; not later than when the terminal has obviously refused.
+def _comes(bench: Bench, name: str, timeout: float = 90, pin: str = "") -> None:
+    # ``name`` on the panel; not later than when the terminal has obviously refused. ``pin``: keyed
+    # once more where the terminal has renewed its keys by itself and asks for it anew.
     wanted = text(bench, name)
 
     def over() -> bool:
@@ -79,6 +80,10 @@ def _comes(bench: Bench, name: str, timeout: float = 90) -> None:
             bench.standing_s >= _STANDS_S and not any(bench.shows(one) for one in _AT_WORK))
 
     bench.wait_until(over, timeout, f"{wanted!r} on the panel")
+    if pin and bench.shows(text(bench, "pin")):
+        bench.type(pin)
+        bench.press("ENTER")
+        _comes(bench, name, timeout)
     bench.wait_until(lambda: bench.shows(wanted), 0, f"{wanted!r} on the panel")
 
 
@@ -103,7 +108,7 @@ def sale(bench: Bench, amount: int, pan: str = CARD, pin: str = PIN, wait: bool 
     bench.press("ENTER")
     if not wait:
         return None
-    _comes(bench, "approved")
+    _comes(bench, "approved", pin=pin)
     finish(bench)
     return bench.journal()[-1]
 
@@ -148,7 +153,7 @@ def void(bench: Bench, trace: int, pan: str = CARD, pin: str = PIN) -> Any:
     bench.type(str(trace))
     bench.press("ENTER")
     void_goes_on(bench, pan, pin)
-    _comes(bench, "approved")
+    _comes(bench, "approved", pin=pin)
     finish(bench)
     return bench.journal()[-1]
 
@@ -158,7 +163,7 @@ def void_last(bench: Bench, pan: str = CARD, pin: str = PIN) -> Any:
     bench.press("LAST")
     _supervisor(bench)
     void_goes_on(bench, pan, pin)
-    _comes(bench, "approved")
+    _comes(bench, "approved", pin=pin)
     finish(bench)
     return bench.journal()[-1]
 

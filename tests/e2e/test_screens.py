@@ -94,6 +94,7 @@ def test_the_case_of_a_pending_reversal(start, look, golden):
     b.wait_for(word(b, "reversal_done"))
     golden(b, "reversed")
     b.press("ENTER")
+    b.wait_for("000002")  # its slip is out
     menu_pages(b, golden, "steps-reversed")
 
 
