@@ -600,7 +600,7 @@ def outcome(claim: str, kind: str, state: str, sale: str, refunded: int) -> str:
         claims.GONE: not stands,
         claims.REFUNDED: refunded > 0 if kind == "sale" else stands,
         claims.NOT_REFUNDED: not stands,
-        claims.VOIDED: sale == "voided" if kind == "sale" else stands,
+        claims.VOIDED: sale == "voided" or (kind != "sale" and stands),
         claims.STANDS: paid or (not sale and not stands),
         claims.NOT_MOVED: not moved,
         claims.NOT_SENT: state == "nothing of it",

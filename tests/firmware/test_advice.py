@@ -39,6 +39,10 @@ class World:
         self.language = language
         self.journal = self
         self.batch = BATCH
+        self.original = None
+
+    def find(self, trace, batch=None):
+        return self.original
 
     def tr(self, name):
         return strings.lookup(name, self.language)
@@ -191,3 +195,13 @@ def test_a_refund_nobody_knows_of_is_not_sent_to_a_settlement_that_is_over():
         assert t.tr(steps.about(t, open_batch)[2]) != t.tr(steps.about(t, late)[2])
         for word in ("结算", "settle"):
             assert word not in t.tr(steps.about(t, late)[2])
+
+
+def test_a_void_that_failed_does_not_call_a_sale_standing_that_was_voided_since():
+    for t in worlds():
+        t.original = transaction(tx.SALE, tx.VOIDED)
+        for state, code in ((tx.DECLINED, "51"), (tx.DECLINED, "98"), (tx.REVERSED, "00"),
+                            (tx.REVERSED, "25"), (tx.ABSENT, codes.LINE_DOWN)):
+            text = said(t, code, transaction(tx.VOID, state, code))
+            assert plain(t, "there_voided_since") in text, text
+            has_none(bare(t, text), ("消费有效", "付款仍有效", "stands", "stays"), text)

@@ -14,6 +14,7 @@ IN_DOUBT = 100  # refused with a code that says: first find out whether it went 
 NO_ORIGINAL = 101  # a void that was refused because of the sale: what became of that is not known
 TAKEN_BACK = 102  # reversed, and the host had it: the customer may hold a message of the bank
 LATE = 103  # a refund whose outcome is unknown, and whose batch is settled
+VOIDED_SINCE = 105  # a void that failed, and another one that did not
 COMPARED = 104  # closed by 12, and a supervisor has compared it with the acquirer
 STANDINGS = {
     NOT_BEGUN: "not begun",
@@ -21,6 +22,7 @@ STANDINGS = {
     NO_ORIGINAL: "declined, original in doubt",
     TAKEN_BACK: "reversed, had been done",
     LATE: "unknown, batch settled",
+    VOIDED_SINCE: "failed, voided since",
     COMPARED: "reversed, compared by hand",
 }
 
@@ -58,6 +60,7 @@ MEANING = (
     (TAKEN_BACK, tx.VOID,
      "here_reversed", "there_sale_stands", "safe_void_again", "tell_void_back"),
     (TAKEN_BACK, 0, "here_reversed", "there_taken_back", "safe_repeat", "tell_taken_back"),
+    (VOIDED_SINCE, tx.VOID, "here_voided_since", "there_voided_since", "safe_done", "tell_voided"),
     (COMPARED, tx.VOID,
      "here_compared", "there_void_compared", "safe_void_again", "tell_void_back"),
     (COMPARED, 0, "here_compared", "there_compared", "safe_again", "tell_compared"),
@@ -121,6 +124,8 @@ def meaning(state, kind):
 def standing(t, txn):
     """The state of ``txn``, or what its code and its batch tell beyond that."""
     state = txn.state
+    if txn.kind == tx.VOID and state in _NOTHING_MOVED and _voided_since(t, txn):
+        return VOIDED_SINCE
     if state == tx.ABSENT and txn.code == codes.LINE_DOWN:
         return NOT_BEGUN
     if state == tx.DECLINED and txn.kind != tx.BALANCE:
@@ -138,6 +143,11 @@ def standing(t, txn):
     if state == tx.UNKNOWN and txn.batch != t.journal.batch:
         return LATE
     return state
+
+
+def _voided_since(t, txn):
+    original = t.journal.find(txn.original_trace, txn.original_batch)
+    return original is not None and original.state == tx.VOIDED
 
 
 def about(t, txn):
