@@ -129,6 +129,7 @@ TEXTS: dict[str, str] = {
     "safe_void_again": STANDS,
     "safe_wait": UNKNOWN,
     "sale_stands": STANDS,
+    "safe_voided_since": VOIDED,
     "settlement_done": SETTLED,
     "state_absent": NOT_MOVED,
     "state_approved": DONE,

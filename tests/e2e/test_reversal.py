@@ -440,6 +440,45 @@ def test_what_the_host_never_had_needs_no_slip(b):
     ended_well(b)
 
 
+def test_a_void_that_failed_is_looked_at_after_its_batch_was_settled(b):
+    stories.sale(b, 500)
+    b.line.drop_next("reply")
+    b.press("LAST")
+    enter(b, SUPERVISOR)
+    stories.void_goes_on(b)
+    b.clock.advance(62)
+    b.to_idle()
+    stories.settle(b)  # sends the reversal first
+    assert states(b) == [("sale", "settled"), ("void", "reversed")]
+    b.choose("按凭证号查询")
+    enter(b, str(b.journal()[1].trace))
+    b.press("ENTER")
+    assert "没撤销,消费有效" in b.read()
+    b.press("ENTER")
+    pick(b, "为何没有其它")
+    assert "原交易不存在" in "".join(b.read())
+    b.to_idle()
+    ended_well(b)
+
+
+def test_a_void_that_failed_does_not_call_the_sale_standing_once_it_is_voided(b):
+    stories.sale(b, 500)
+    b.line.drop_next("request")
+    b.press("LAST")
+    enter(b, SUPERVISOR)
+    stories.void_goes_on(b)
+    b.clock.advance(62)
+    b.to_idle()
+    stories.void_last(b)  # the first one is reversed before it
+    assert states(b)[1:] == [("void", "reversed"), ("void", "approved")]
+    b.choose("按凭证号查询")
+    enter(b, str(b.journal()[1].trace))
+    b.press("ENTER")
+    text = "".join(b.read())
+    assert "已另行撤销" in text and "有效" not in text
+    ended_well(b)
+
+
 def test_any_other_code_does_not_close_it(b):
     cut_off(b)
     b.host.rule("reversal", code="96", times=None)

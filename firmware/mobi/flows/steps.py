@@ -60,7 +60,8 @@ MEANING = (
     (TAKEN_BACK, tx.VOID,
      "here_reversed", "there_sale_stands", "safe_void_again", "tell_void_back"),
     (TAKEN_BACK, 0, "here_reversed", "there_taken_back", "safe_repeat", "tell_taken_back"),
-    (VOIDED_SINCE, tx.VOID, "here_voided_since", "there_voided_since", "safe_done", "tell_voided"),
+    (VOIDED_SINCE, tx.VOID,
+     "here_voided_since", "there_voided_since", "safe_voided_since", "tell_voided"),
     (COMPARED, tx.VOID,
      "here_compared", "there_void_compared", "safe_void_again", "tell_void_back"),
     (COMPARED, 0, "here_compared", "there_compared", "safe_again", "tell_compared"),
@@ -205,6 +206,11 @@ def _can_be_asked(t, txn):
     return True
 
 
+def has_slip(t, txn):
+    """Is there a reversal slip of ``txn``: was it taken back, or may it have been?"""
+    return txn.state in (tx.REVERSED, tx.UNPROVEN) and not _never_there(t, txn)
+
+
 def _never_there(t, txn):
     return standing(t, txn) not in (TAKEN_BACK, tx.UNPROVEN)
 
@@ -239,6 +245,8 @@ def _no_original(t, txn):
 def _no_void(t, txn):
     # What is to be voided is the transaction itself, or of a void its sale.
     original = t.journal.find(txn.original_trace) if txn.kind == tx.VOID else txn
+    if original is None:  # its batch was settled
+        return t.tr("original_unknown")
     return _refusal(guards.may_void, t, original)
 
 

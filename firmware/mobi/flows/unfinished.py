@@ -191,7 +191,7 @@ def _closed(t, txn, code):
 
 async def _print_back(t, txn):
     # The customer of a charge that was taken back gets it in writing.
-    if "step_back" in steps.offered(t, txn)[0]:
+    if steps.has_slip(t, txn):
         await t.printing.reversal_slip(txn)
 
 
@@ -274,7 +274,7 @@ async def prove(t):
 def back_rows(t):
     """Three rows for the idle screen: what was reversed by itself."""
     txn = t.reversed[0]
-    printable = "step_back" in steps.offered(t, txn)[0]
+    printable = steps.has_slip(t, txn)
     return (
         "%06d %s" % (txn.trace, money(txn.value)),
         t.tr("state_unproven") if txn.state == tx.UNPROVEN else _at_host(t, txn),

@@ -517,6 +517,7 @@ TABLE = (
     ("safe_refund_again", "可以重做退货", "Refund it again"),
     ("safe_repeat", "已退回,可以重做", "Given back: do it again"),
     ("safe_void_again", "可以再做撤销", "Void it again"),
+    ("safe_voided_since", "原消费已撤销,勿再做", "The sale is void: no more"),
     ("safe_wait", "请稍候", "Wait"),
     ("sale", "消费", "Sale"),
     ("sale_code", "扫码付款", "Pay by code"),
