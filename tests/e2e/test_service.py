@@ -204,6 +204,7 @@ def test_a_lost_vault_is_made_anew_only_by_hand_and_the_journal_stays(b, spoil):
     b.wait_for("未装主密钥")
 
 
+@pytest.mark.unix_only("brings a main.py of its own")
 def test_a_vault_without_its_administrator_offers_new_operators(b):
     # An image in which the accounts are gone and everything else is there.
     image = without_operators(b)

@@ -120,6 +120,27 @@ def test_wrong_events_are_refused_and_nothing_is_written():
     assert raises(tx.WrongEvent, journal.mark, stale, tx.APPROVE)
 
 
+def test_a_slip_whose_transaction_is_damaged_is_not_noted_and_nothing_is_written():
+    for damaged in (b"intent", b"approval"):
+        journal, nor = fresh()
+        txn = sale()
+        start = journal.off
+        journal.begin(txn)
+        middle = journal.off
+        approve(journal, txn)
+        complete(journal)
+        begin = journal.head * 4096 + (start if damaged == b"intent" else middle)
+        nor.mem[begin + 12 : begin + 16] = bytes(4)
+        txn.printed = 1
+        image = crc32(nor.mem)
+        assert journal.mark(txn, tx.PRINT) is False
+        assert txn.state == tx.APPROVED and crc32(nor.mem) == image
+        other = sale()
+        journal.begin(other)  # it goes on
+        approve(journal, other)
+        assert journal.mark(other, tx.PRINT)
+
+
 def test_reversal_keeps_what_it_needs():
     journal, nor = fresh()
     txn = sale()

@@ -32,6 +32,7 @@ class Printing:
         """All copies of a sales slip that have not come out yet, one after the other."""
         t = self.t
         copies = t.settings.get("copies")
+        noted = True
         again = False
         for copy in range(copies):
             if txn.printed >> copy & 1:
@@ -41,8 +42,10 @@ class Printing:
             if not await self.slip(t.tr("print"), slips.sales_slip(t, txn, copy), booked=txn):
                 return
             txn.printed |= 1 << copy
-            t.journal.mark(txn, tx.PRINT)
+            noted = t.journal.mark(txn, tx.PRINT)
             again = True
+        if not noted:
+            await t.ui.message(t.tr("print"), t.tr("print_not_noted"))
 
     async def duplicates(self, txn):
         """All copies of a sales slip once more, marked as such; the journal is not touched."""

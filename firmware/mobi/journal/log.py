@@ -42,6 +42,7 @@ from mobi.transactions import (
     DECLINE,
     DOUBT,
     DROP,
+    NEXT,
     PENDING,
     PRINT,
     REFUND,
@@ -76,6 +77,9 @@ __all__ = (
 NOTE_MAX = const(200)
 STAGE_MAX = const(200)
 SETTLE_MAX = const(400)
+
+# States in which a transaction has a slip.
+_ON_PAPER = (APPROVED, VOIDED, REFUNDED, SETTLED)
 
 
 class Journal(Upkeep):
@@ -187,6 +191,8 @@ class Journal(Upkeep):
     def mark(self, txn, event):
         """Make ``event`` durable with what ``txn`` says about it, and move ``txn.state`` on.
 
+        True when it is. False for a slip (PRINT) that cannot be noted, because the flash is
+        damaged where the transaction stands or stood: ``txn`` was read before, or in part.
         ``WrongEvent``: it cannot happen to a transaction in that state; nothing was written.
         The caller counts ``txn.attempts`` before ATTEMPT and sets the bit in ``txn.printed``
         before PRINT.
@@ -199,9 +205,9 @@ class Journal(Upkeep):
             state = entry[STATE]
         else:
             known = self._by_ordinal(ordinal, False)
-            if known is None or known.trace != txn.trace:
-                raise WrongEvent(txn.state, event)
-            state = known.state
+            state = known.state if known is not None and known.trace == txn.trace else 0
+        if event == PRINT and (state, event) not in NEXT and txn.state in _ON_PAPER:
+            return False  # it was approved for its reader, and is not for the journal: damage
         new = next_state(state, event)
         target = None
         if event == APPROVE and (txn.kind == VOID or txn.kind == REFUND):
@@ -236,6 +242,7 @@ class Journal(Upkeep):
         derived = txn.state in (VOIDED, REFUNDED, SETTLED)
         if not (derived and new == APPROVED):
             txn.state = new
+        return True
 
     def take_trace(self):
         """A trace number for a message that is not a transaction; durable before it returns."""

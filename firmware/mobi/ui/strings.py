@@ -427,6 +427,8 @@ TABLE = (
     ("print_again", "未打出,请检查", "Not printed"),
     ("print_detail", "打印明细", "Print details"),
     ("print_details", "打印交易明细?\n确认=打印", "Print details?\nENTER=print"),
+    ("print_not_noted", "已打印,流水未记\n下次可能再提示",
+     "Printed, but not noted: may be offered again"),
     ("print_notes", "打印最近%d条?\n确认=打印", "Print the newest %d? ENTER=print"),
     ("print_parameters", "参数打印", "Print them"),
     ("print_totals", "打印汇总", "Print totals"),
