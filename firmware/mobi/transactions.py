@@ -208,7 +208,8 @@ class Transaction:
         self.track2 = ""
         self.pin_block = None
         self.payment_code = ""  # 付款码, 18 digits
-        self.balance = None  # 分, from field 54
+        self.balance = None  # field 54, in the smallest unit of ``currency`` (156: 分)
+        self.currency = ""  # ISO 4217 number of the balance
         self.approved_amount = None  # field 4 of a partial approval
         self.report = b""  # what a status report (状态上送) says, GBK
 

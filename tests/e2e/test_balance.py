@@ -1,5 +1,6 @@
 """Balance enquiry (余额查询): shown, never printed, never reversed, worth no money."""
 
+import pytest
 
 from host_tools.bench import stories
 from tests.e2e.kit import CARD, PIN, ended_well, enter, states
@@ -60,3 +61,17 @@ def test_it_does_not_count_in_the_settlement(b):
     b.to_idle()
     b.choose("结算")
     assert b.shows("无交易")
+
+
+@pytest.mark.parametrize(("field", "zh"), [
+    ("1002840C000000123456", "USD 1,234.56"),
+    ("1002344D000000001250", "HKD -12.50"),
+    ("1002392C000000012345", "JPY 12,345"),
+    ("1002999C000000012345", "货币999,金额未提供"),
+])
+def test_a_balance_in_another_currency_is_not_called_rmb(b, field, zh):
+    b.host.rule("balance", wrong_field=(54, field))
+    asked(b)
+    b.wait_for("可用余额")
+    shown = "".join(b.screen())
+    assert zh in shown and "RMB" not in shown and "123.45" not in shown

@@ -307,6 +307,7 @@ def test_a_balance():
     txn = sample(tx.BALANCE)
     data = reply_to(composer, "balance", txn, f54=b"1002156C000000123456")
     assert composer.read("balance", txn, data).balance == 123456 and txn.balance == 123456
+    assert txn.currency == "156"
     data = reply_to(composer, "balance", txn, f54=b"1002156D000000000150")
     assert composer.read("balance", txn, data).balance == -150
     for wrong in (b"1002156X000000000150", b"1002156C00000000015", b"1002156C00000000015x"):

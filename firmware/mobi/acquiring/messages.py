@@ -139,7 +139,8 @@ class Reply:
         self.auth = ""  # field 38
         self.institutions = b""  # field 44
         self.host_text = b""  # field 63, GBK
-        self.balance = None  # field 54 in 分, negative when overdrawn
+        self.balance = None  # field 54 in the smallest unit (分), negative when overdrawn
+        self.currency = ""  # of that balance: ISO 4217 number, three digits
         self.batch = 0  # field 60.2; 0 when it has none
         self.keys = b""  # field 62 of a sign-on: for security.unwrap
         self.parameters = b""  # field 62 of a parameter download
@@ -425,7 +426,7 @@ def _take(message, row):
     reply.institutions = bytes(message.raw(44))
     reply.host_text = bytes(message.raw(63))
     if row[0] == "balance":
-        reply.balance = _balance(message)
+        reply.balance, reply.currency = _balance(message)
     sixty = message.digits(60)
     if len(sixty) >= 8:
         reply.batch = int(sixty[2:8])
@@ -449,11 +450,13 @@ def _balance(message):
     # Account type 2, amount type 2, currency 3, C or D, amount 12.
     data = bytes(message.raw(54))
     if not data:
-        return None
+        return None, ""
     if len(data) != 20 or data[7:8] not in (b"C", b"D") or not data[8:].isdigit():
         raise BadMessage(54, DIGIT)
+    if not data[4:7].isdigit():
+        raise BadMessage(54, DIGIT)
     amount = int(data[8:])
-    return amount if data[7:8] == b"C" else -amount
+    return amount if data[7:8] == b"C" else -amount, data[4:7].decode()
 
 
 def _verdict(digits):
@@ -475,4 +478,5 @@ def _apply(reply, txn):
     txn.institutions = reply.institutions
     txn.host_text = reply.host_text
     txn.balance = reply.balance
+    txn.currency = reply.currency
     txn.approved_amount = None

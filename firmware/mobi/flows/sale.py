@@ -9,6 +9,18 @@ from mobi.flows import advice, cards, guards, limits, online, session, steps
 from mobi.ui.text import COLUMNS, money, priced
 
 _PIN_TRIES = const(3)
+# ISO 4217 numbers that a balance may come in: name on the panel, decimals.
+_CURRENCIES = (
+    ("156", "RMB", 2),
+    ("344", "HKD", 2),
+    ("446", "MOP", 2),
+    ("840", "USD", 2),
+    ("978", "EUR", 2),
+    ("826", "GBP", 2),
+    ("702", "SGD", 2),
+    ("392", "JPY", 0),
+    ("410", "KRW", 0),
+)
 _PART_COLUMNS = const(11)  # beside the word for what was paid and what is left
 
 
@@ -72,8 +84,20 @@ async def balance(t):
     txn = await with_pin(t, title, txn)
     cards.forget(txn)
     if txn.state == tx.APPROVED:
-        known = money(txn.balance, COLUMNS) if txn.balance is not None else t.tr("not_told")
-        await t.ui.message(title, "%s\nRMB %s" % (t.tr("available_balance"), known), seconds=10)
+        await t.ui.message(title, "%s\n%s" % (t.tr("available_balance"), _balance_text(t, txn)),
+                           seconds=10)
+
+
+def _balance_text(t, txn):
+    # A card of another country may have its account in another currency: never call that RMB.
+    if txn.balance is None:
+        return "RMB " + t.tr("not_told")
+    for number, name, decimals in _CURRENCIES:
+        if number == txn.currency:
+            if decimals:
+                return "%s %s" % (name, money(txn.balance, COLUMNS))
+            return "%s %s" % (name, money(txn.balance * 100, COLUMNS)[:-3])
+    return t.tr("currency_other") % txn.currency
 
 
 async def with_pin(t, title, txn, ask_pin=True):

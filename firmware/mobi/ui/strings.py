@@ -104,6 +104,7 @@ TABLE = (
     ("count", "笔数", "Count"),
     ("count_of", "%d笔", "%d"),
     ("credit", "贷记", "Credit"),
+    ("currency_other", "货币%s,金额未提供", "Currency %s, sum not given"),
     ("debit", "借记", "Debit"),
     ("details", "交易详情", "Details"),
     ("details_slip", "交易明细单", "DETAILS"),
