@@ -414,7 +414,7 @@ def _step(bench: Bench, step: Step, day: Day) -> str:
         pass  # it could not be done; what matters is the money
     # Hands that were on their way come down on whatever is on the panel by then.
     last_us = began_us + max((_lasts_us(fault) for fault in faults), default=0)
-    if bench.powered and bench.kernel.now_us < last_us:
+    if bench.kernel.now_us < last_us:
         bench.run_to(last_us)
     day.power_cuts += not bench.powered
     bench.disarm()
