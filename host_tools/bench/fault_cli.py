@@ -134,9 +134,9 @@ def _explain(name: str, cut: Cut, wrong: Sequence[str], args: argparse.Namespace
 def _storm(args: argparse.Namespace) -> int:
     try:
         if args.plan is not None:
-            print(_tell_day(args.seed, storm.parse(args.plan), args.board, _tell))
+            print(_tell_day(args.seed, storm.parse(args.plan), args.board, _tell)[0])
         elif args.days == 1:
-            print(_tell_day(args.seed, storm.plan(args.seed, args.steps), args.board, _tell))
+            print(_tell_day(args.seed, storm.plan(args.seed, args.steps), args.board, _tell)[0])
         else:
             _storms(args)
     except storm.StormError as error:
@@ -149,25 +149,28 @@ def _storm(args: argparse.Namespace) -> int:
 
 def _storms(args: argparse.Namespace) -> None:
     day = partial(_planned_day, steps=args.steps, board=args.board)
+    looked = Counts()
     with ProcessPoolExecutor(args.jobs) as pool:
-        for text in pool.map(day, range(args.seed, args.seed + args.days)):
+        for text, counts in pool.map(day, range(args.seed, args.seed + args.days)):
             print(text, flush=True)
+            looked.add(counts)
+    print(f"{args.days} days: {looked}")
 
 
-def _planned_day(seed: int, steps: int, board: str) -> str:
+def _planned_day(seed: int, steps: int, board: str) -> tuple[str, Counts]:
     return _tell_day(seed, storm.plan(seed, steps), board, lambda text: None)
 
 
 def _tell_day(
     seed: int, steps: Sequence[storm.Step], board: str, tell: storm.Tell
-) -> str:
+) -> tuple[str, Counts]:
     began = time.monotonic()
     day = storm.run(steps, seed, board, tell)
     return (
         f"seed {seed}: {day.done} steps, {day.transactions} transactions, {day.power_cuts} power "
         + f"cuts, {day.virtual_s / 60:.0f} minutes of the terminal's time in "
         + f"{time.monotonic() - began:.1f} s; {day.looked}: the money is right"
-    )
+    ), day.looked
 
 
 def _tell(text: str) -> None:

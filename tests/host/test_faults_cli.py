@@ -114,7 +114,8 @@ def test_storm_tells_its_steps_and_the_sum(capsys):
 
 def test_storm_days_go_on_from_the_seed(capsys):
     code, out, _ = mobi(capsys, "storm", "--seed", "5", "--days", "2", "--steps", "4")
-    assert code == 0 and [line[:7] for line in out.splitlines()] == ["seed 5:", "seed 6:"]
+    assert code == 0 and [line[:7] for line in out.splitlines()] == [
+        "seed 5:", "seed 6:", "2 days:"]
 
 
 def test_storm_shortens_what_fails_to_a_line_that_fails_again(capsys, forgetful):
