@@ -492,7 +492,7 @@ class Terminal:
         self.keep_time()
         self.inputs.clear()
         self.display.refresh()  # it may have lost its memory and its settings without a sign
-        card = spread(self.tr("idle_card"), self._line_quality())
+        card = spread(self.tr("idle_card"), self._printer_trouble() or self._line_quality())
         rows = (card, self._badge(), self.tr("idle_keys"))
         longest = _MINUTE_MS
         told = not self.notice and self.reversed
@@ -541,11 +541,19 @@ class Terminal:
         count = len(self.journal.cases())
         if count:
             return self.tr("badge") % count
+        if self.printing.owing:
+            return self.tr("badge_slip")
         if guards.from_earlier_day(self):
             return self.tr("badge_day")
         if guards.is_full(self):
             return self.tr("badge_full")
         return self.tr("badge_nearly") if guards.nearly_full(self) else ""
+
+    def _printer_trouble(self):
+        found = self.printing.put_off
+        if found in ("", "print_again"):
+            return ""
+        return self.tr("idle_no_paper" if found == "printer_paper" else "idle_no_printer")
 
     def _line_quality(self):
         quality = self.link.stats.quality()

@@ -217,7 +217,8 @@ class Bench:
             raise
 
     def _options(self, settings: dict[str, Any] | None, shared: bool) -> dict[str, Any]:
-        options = dict(provisioning.DEFAULTS, **(settings or {}))
+        named = {"merchant_name": provisioning.MERCHANT_NAME[self.language]}
+        options = {**provisioning.DEFAULTS, **named, **(settings or {})}
         options["language"] = LANGUAGES.index(self.language)
         if shared and "terminal" not in (settings or {}):
             number = _shared.get(self.host, 0) + 1

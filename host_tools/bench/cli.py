@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from host_tools import places
 from host_tools.bench import states
 from host_tools.cli import UserError
 from host_tools.micropython import NoMicroPython
@@ -28,7 +29,8 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     run.add_argument("--page", type=_port, default=0, metavar="PORT",
                      help="port of the page on this machine (default: any free one)")
     run.add_argument("--no-page", action="store_true", help="no page")
-    run.add_argument("--language", choices=("zh", "en"), default="zh", help="of the terminal")
+    run.add_argument("--language", choices=("zh", "en"), default=places.language(),
+                     help="of terminal, page and console (default: by LANG, here %(default)s)")
     run.add_argument("--amounts", action="store_true",
                      help="let the last two digits of an amount choose what the acquirer does "
                      + "(the table: mobi host --amounts)")

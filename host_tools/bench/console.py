@@ -16,6 +16,7 @@ from concurrent.futures import Future
 from typing import Any, TextIO
 
 from host_tools.acquirer import TEST_CARDS
+from host_tools.bench.bench import LANGUAGES
 from host_tools.bench.live import MISTAKES, SPEEDS, Live, View
 
 FRAME_S = 0.04
@@ -28,30 +29,47 @@ KEYS = {
     "x": "CLEAR", "\x1b[3~": "CLEAR", "f": "FN", "v": "VOID", "l": "LAST", "r": "REFUND",
     "\x1b[A": "UP", "\x1b[B": "DOWN", "\x1bOA": "UP", "\x1bOB": "DOWN", "u": "UP", "d": "DOWN",
 }
-# Character, command, what it says in the help.
+# Character and what the help says of it, in Chinese and English.
 FAULTS = (
-    ("k", "the line: cut / mend"),
-    ("e", "lose the next reply"),
-    ("w", "reply 75 s late"),
-    ("b", "next sale: no funds (51)"),
-    ("m", "magic amounts: on / off"),
-    ("p", "the power: off / on"),
-    ("P", "cut it in the 3rd flash write"),
-    ("o", "paper: out / in"),
-    ("t", "tear the paper off"),
+    ("k", "线路：切断 / 接通", "the line: cut / mend"),
+    ("e", "丢掉下一条应答", "lose the next reply"),
+    ("w", "下一条应答晚 75 秒", "reply 75 s late"),
+    ("b", "下一笔消费余额不足 (51)", "next sale: no funds (51)"),
+    ("m", "金额暗号：开 / 关", "magic amounts: on / off"),
+    ("p", "电源：关 / 开", "the power: off / on"),
+    ("P", "第 3 次写闪存时断电", "cut it in the 3rd flash write"),
+    ("o", "打印纸：用完 / 装上", "paper: out / in"),
+    ("t", "撕纸", "tear the paper off"),
 )
 HELP = (
-    ("0-9 Enter", "keys of the terminal"),
-    ("Esc Bksp x", "取消 退格 清除"),
-    ("arrows u d", "上 下"),
-    ("f v l r", "功能 撤销 末笔 退货"),
-    ("a", "log in and sign on"),
-    ("s", "swipe a card: choose it"),
-    ("q", "show a payment code 付款码"),
-    (">", f"time: {', '.join(f'{times}x' for times in SPEEDS)}, stop"),
-    ("?", "this help / the messages"),
-    ("Ctrl-C", "end"),
+    ("0-9 Enter", "终端的键", "keys of the terminal"),
+    ("Esc Bksp x", "取消 退格 清除", "CANCEL BACK CLEAR"),
+    ("f v l r u d", "功能 撤销 末笔 退货 上 下", "FN VOID LAST REFUND UP DOWN"),
+    ("a", "登录并签到", "log in and sign on"),
+    ("0000 123456", "01 的密码，主管密码", "password 01, supervisor"),
+    ("s q", "选卡刷卡，出示付款码", "swipe a card, show a code"),
+    (">", f"时间 {' '.join(f'{times}x' for times in SPEEDS)} 停",
+     f"time: {' '.join(f'{times}x' for times in SPEEDS)} stop"),
+    ("g", "English", "中文"),
+    ("? Ctrl-C", "帮助或报文，结束", "help or messages, end"),
 )
+_WORDS = {
+    "begin": ("先按 a（登录并签到），再按 s 和回车（刷卡）；? 是帮助",
+              "Begin with a (log in and sign on), then s and Enter (swipe a card); ? for help"),
+    "no_key": ("这里没有 {!r} 键；按 ? 看有哪些", "{!r} is no key here; ? shows the keys"),
+    "no_card": ("没有刷卡", "no card was swiped"),
+    "which": ("刷哪张卡？回车选第一张，Esc 不刷", "Which card? Enter takes the first, Esc none"),
+    "no_messages": ("还没有报文", "no messages yet"),
+    "keys": ("按键", "Keys"), "faults": ("故障", "Faults"), "messages": ("报文", "Messages"),
+    "power": ("电源", "power"), "on": ("开", "on"), "off": ("关", "OFF"),
+    "line": ("线路", "line"), "good": ("正常", "good"), "cut": ("已断", "CUT"),
+    "paper": ("打印纸", "paper"), "in": ("有", "in"), "out": ("缺纸", "OUT"),
+    "merchant": ("商户", "merchant"),
+    "cut_in": ("再写闪存 {} 次后断电", "cut in {} flash operations"),
+    "magic": ("金额暗号已开", "magic amounts are on"),
+    "stopped": ("时间已停：按 > 继续", "time stands still: > lets it go on"),
+    "leads": ("线路: {}", "line: {}"), "acquirer": ("主机: {}", "acquirer: {}"),
+}
 DIM, BOLD, INVERSE, RED, AMBER, PLAIN = (
     "\x1b[2m", "\x1b[1m", "\x1b[7m", "\x1b[31m", "\x1b[33m", "\x1b[0m",
 )
@@ -85,7 +103,8 @@ class Console:
         self.live = live
         self.out = out
         self.greeting = greeting
-        self.note = "Begin with a (log in and sign on), then s and Enter (swipe a card); ? for help"
+        self.note = ""
+        self._begun = False  # until the first key the note says how to begin
         self.showing = "help"  # "messages", "cards", or "paper" where there is room for one only
         self._drawn: list[str] = []
         self._wide = True  # is there room for paper and help side by side?
@@ -152,8 +171,9 @@ class Console:
         assert view is not None
         status = view.status
         self.note = ""
+        self._begun = True
         if self.showing == "cards":
-            self._choose_card(typed)
+            self._choose_card(typed, status)
         elif typed in KEYS:
             self._send("press", key=KEYS[typed])
             if self.showing == "help":
@@ -186,6 +206,8 @@ class Console:
             speeds = (*SPEEDS, 0)
             now = speeds.index(status["speed"]) if status["speed"] in speeds else 0
             self._send("speed", times=speeds[(now + 1) % len(speeds)])
+        elif typed == "g":
+            self._send("language", name="en" if status["language"] == "zh" else "zh")
         elif typed == "?":
             order = ["help", "messages"] if self._wide else ["help", "messages", "paper"]
             now = order.index(self.showing) if self.showing in order else 0
@@ -193,9 +215,9 @@ class Console:
         elif typed == "\x03":
             raise KeyboardInterrupt
         else:
-            self.note = f"{typed!r} is no key here; ? shows the keys"
+            self.note = _word(status, "no_key").format(typed)
 
-    def _choose_card(self, typed: str) -> None:
+    def _choose_card(self, typed: str, status: dict[str, Any]) -> None:
         self.showing = "help"
         at = _CARD_KEYS.find(typed)
         if 0 <= at < len(TEST_CARDS):
@@ -203,7 +225,7 @@ class Console:
         elif typed in ("\r", "\n", "s"):
             self._send("swipe", card=TEST_CARDS[0].name)
         else:
-            self.note = "no card was swiped"
+            self.note = _word(status, "no_card")
 
     def _send(self, command: str, **arguments: Any) -> None:
         self._waiting.append(self.live.do(command, **arguments))
@@ -238,7 +260,8 @@ class Console:
         space = width - 3 - columns(COLOURS.sub("", head))
         if self.greeting and space > 20:
             head += f"  {DIM}{fit(self.greeting, space).rstrip()}{PLAIN}"
-        note = f"{AMBER}{fit(self.note, width - 1).rstrip()}{PLAIN}" if self.note else ""
+        text = self.note if self._begun else _word(status, "begin")
+        note = f"{AMBER}{fit(text, width - 1).rstrip()}{PLAIN}" if text else ""
         room = max(8, height - 3)
         left = self._left(view)
         paper = _paper(view, room)
@@ -273,19 +296,23 @@ class Console:
 
         def state(name: str, good: bool, text: str) -> tuple[str, int]:
             colour = "" if good else RED
-            return f" {DIM}{name:<9}{PLAIN}{colour}{text}{PLAIN}", 10 + columns(text)
+            name = fit(_word(status, name), 9)
+            return f" {DIM}{name}{PLAIN}{colour}{text}{PLAIN}", 10 + columns(text)
+
+        def word(good: bool, yes: str, no: str) -> str:
+            return _word(status, yes if good else no)
 
         box += [
             ("", 0),
-            state("power", status["power"], "on" if status["power"] else "OFF"),
-            state("line", not status["line_cut"], "CUT" if status["line_cut"] else "good"),
-            state("paper", not status["paper_out"], "OUT" if status["paper_out"] else "in"),
+            state("power", status["power"], word(status["power"], "on", "off")),
+            state("line", not status["line_cut"], word(not status["line_cut"], "good", "cut")),
+            state("paper", not status["paper_out"], word(not status["paper_out"], "in", "out")),
             state("merchant", True, f"{view.ledger.get('merchant', 0) / 100:,.2f}"),
         ]
         if status["power_cut_in"] is not None:
-            box.append(_short(f"cut in {status['power_cut_in']} flash operations", AMBER))
+            box.append(_short(_word(status, "cut_in").format(status["power_cut_in"]), AMBER))
         if status["amounts"]:
-            box.append(_short("magic amounts are on", AMBER))
+            box.append(_short(_word(status, "magic"), AMBER))
         box += [_short(text, AMBER) for text in [*status["armed"], *status["rules"]][:5]]
         box += [_short(text, RED) for text in status["events"][-2:]]
         box += [("", 0)]
@@ -295,24 +322,32 @@ class Console:
         return box
 
     def _right(self, view: View, room: int, width: int) -> list[str]:
+        status = view.status
         if self.showing == "cards":
             pairs = [
                 (_CARD_KEYS[at], f"{card.name:<14} {card.masked[-4:]}  PIN {card.pin}  {card.note}")
                 for at, card in enumerate(TEST_CARDS)
             ]
-            rows = [f"{BOLD}Which card? Enter takes the first, Esc none{PLAIN}"]
+            rows = [f"{BOLD}{_word(status, 'which')}{PLAIN}"]
             return rows + [_pair(key, text, 2, width) for key, text in pairs[: room - 1]]
         if self.showing == "messages":
             rows = []
             for entry in view.trace[-room:]:
                 rows.append(fit(str(entry), width).rstrip())
-            return rows or ["no messages yet"]
+            return rows or [_word(status, "no_messages")]
         # The keys and faults, and below them as many messages as there is room for.
-        rows = [f"{BOLD}Keys{PLAIN}", *(_pair(key, text, 11, width) for key, text in HELP), "",
-                f"{BOLD}Faults{PLAIN}", *(_pair(key, text, 2, width) for key, text in FAULTS), "",
-                f"{BOLD}Messages{PLAIN}"]
+        at = LANGUAGES.index(status["language"])
+        rows = [f"{BOLD}{_word(status, 'keys')}{PLAIN}",
+                *(_pair(key, text[at], 11, width) for key, *text in HELP), "",
+                f"{BOLD}{_word(status, 'faults')}{PLAIN}",
+                *(_pair(key, text[at], 2, width) for key, *text in FAULTS), "",
+                f"{BOLD}{_word(status, 'messages')}{PLAIN}"]
         left = max(0, room - len(rows))
         return rows + [fit(str(entry), width).rstrip() for entry in view.trace[-left:]][-left:]
+
+
+def _word(status: dict[str, Any], name: str) -> str:
+    return _WORDS[name][LANGUAGES.index(status["language"])]
 
 
 def _short(text: str, colour: str) -> tuple[str, int]:
@@ -329,11 +364,13 @@ def _pair(key: str, text: str, space: int, width: int) -> str:
 
 def _speed(status: dict[str, Any]) -> str:
     if status["real_time"]:
-        return f"line: {status['leads_to']}"
+        return _word(status, "leads").format(status["leads_to"])
     if status["speed"] == 0:
-        return "time stands still: > lets it go on"
+        return _word(status, "stopped")
     speed = f"{status['speed']}x" if status["speed"] != 1 else ""
-    return f"acquirer: {status['leads_to']} {speed}".rstrip() if status["leads_to"] else speed
+    if not status["leads_to"]:
+        return speed
+    return f"{_word(status, 'acquirer').format(status['leads_to'])} {speed}".rstrip()
 
 
 def _paper(view: View, room: int) -> list[str]:

@@ -27,7 +27,7 @@ from host_tools.acquirer.cards import payment_code
 from host_tools.acquirer.rules import Rule, RuleError, magic_amounts, personalities
 from host_tools.acquirer.trace import Entry
 from host_tools.bench import menu
-from host_tools.bench.bench import Bench, Timeout, WrongUse
+from host_tools.bench.bench import LANGUAGES, Bench, Timeout, WrongUse
 from host_tools.bench.line import LineError
 from host_tools.bench.paper_lines import Line as PaperLine
 from host_tools.bench.paper_picture import line_image
@@ -122,6 +122,13 @@ class Hands:
     def sign_on(self) -> None:
         """Operator 01 logs in and signs on, at once."""
         self._bench.sign_on()
+
+    def language(self, name: str) -> None:
+        """"zh" or "en" for everything: at once for page and console, and for the terminal as soon
+        as it is idle (through its menu, as anybody may)."""
+        if name not in LANGUAGES:
+            raise WrongUse(f"language {name!r}: there are {' and '.join(LANGUAGES)}")
+        self._live.language = name
 
     # -- power ---------------------------------------------------------------------------------
 
@@ -300,6 +307,7 @@ class Live:
         self.keys: deque[str] = deque()
         self.speed: float = 1
         self.personality = "honest"
+        self.language = ""  # of page and console; the terminal follows when it is idle
         self.paper_roll = 0
         self.codes: Counter[str] = Counter()  # payment codes that each wallet has shown
         self.power_waits: int | None = None
@@ -376,7 +384,21 @@ class Live:
             passed = min(now - before, _LAG_S) * self.speed
             before = now
             self._advance(bench, round(passed * 1e6))
+            self._agree_on_language(bench)
             self._look(bench)
+
+    def _agree_on_language(self, bench: Bench) -> None:
+        # Somebody has changed it on the terminal, or on the page.
+        shown = menu.language(bench)
+        if shown is None or self.keys:
+            return
+        if shown != bench.language:
+            bench.language = self.language = shown
+        elif self.language not in ("", shown):
+            bench.choose("语言")
+            bench.press(str(1 + LANGUAGES.index(self.language)))
+            bench.to_idle()
+            bench.language = self.language
 
     def _commands(self, hands: Hands) -> None:
         timeout = FRAME_S
@@ -556,7 +578,7 @@ def _status(live: Live, bench: Bench) -> dict[str, Any]:
         "waiting_keys": len(live.keys),
         "idle": menu.is_idle(bench),
         "log_in": menu.is_log_in(bench) or menu.is_not_signed_on(bench),
-        "language": bench.language,
+        "language": live.language or bench.language,
         "terminal": bench.terminal,
         "board": bench.board.name,
         "seed": bench.seed,

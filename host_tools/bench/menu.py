@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
 Item = dict[str, Any]  # {"labels": [zh, en], "items": [...]}
 Tree = dict[str, list[Item]]
-Step = tuple[int, list[str]]  # position in a menu, its labels
+Step = tuple[int, list[str], list[Item]]  # position in a menu, its labels, the whole menu
 
 # The last row of the idle screen, in both languages, and its first.
 IDLE = ("确认=菜单", "ENTER=menu")
 _HEAD = re.compile(r"(末笔 )?Mobi\s+\d\d:\d\d")
+SYSTEM = ("系统管理", "System")  # title of the administrator's menu
 NOT_SIGNED_ON = ("按任意键签到", "Key to sign on")
 _ENTRY = re.compile(r"\d[^\d.,]")  # of a menu; not an amount, as it stands above 请输入密码
 # What the panel asks for where digits are no secret: what they were may stand in a report.
@@ -54,6 +55,11 @@ def is_idle(bench: Bench) -> bool:
     """Does the panel show the idle screen of a terminal that is signed on?"""
     rows = bench.screen()
     return rows[3].strip() in IDLE and _HEAD.fullmatch(rows[0].strip()) is not None
+
+
+def language(bench: Bench) -> str | None:
+    """The language of the idle screen, "zh" or "en"; None when something else is shown."""
+    return ("zh", "en")[IDLE.index(bench.screen()[3].strip())] if is_idle(bench) else None
 
 
 def is_not_signed_on(bench: Bench) -> bool:
@@ -118,7 +124,7 @@ def choose(bench: Bench, label: str) -> None:
     label is looked for on the panel before its key is pressed.
     """
     names = label.split("/")
-    top = "system" if _shows_menu(bench, tree()["system"]) else "main"
+    top = "system" if bench.screen()[0].strip(" ↓↑↕") in SYSTEM else "main"
     path = _find(tree()[top], names)
     if path is None:
         raise NoSuchItem(_unknown(label))
@@ -130,8 +136,8 @@ def choose(bench: Bench, label: str) -> None:
             to_idle(bench)
             bench.press("ENTER")
         open_at = 0
-    for position, labels in path[open_at:]:
-        _take(bench, position, labels)
+    for position, labels, items in path[open_at:]:
+        _take(bench, position, labels, len(items))
 
 
 def _open_menu(bench: Bench, path: list[Step]) -> int | None:
@@ -139,25 +145,30 @@ def _open_menu(bench: Bench, path: list[Step]) -> int | None:
     if is_idle(bench) or is_not_signed_on(bench) or is_log_in(bench):
         return None
     for at in reversed(range(len(path))):
-        position, labels = path[at]
-        if any(_numbered(bench, position, text) for text in labels):
+        if _shows_menu(bench, path[at][2]):
             return at
     return None
 
 
 def _shows_menu(bench: Bench, items: list[Item]) -> bool:
-    return not is_idle(bench) and any(_numbered(bench, 0, text) for text in items[0]["labels"])
+    # On whatever page of it: in its first row stands one of its entries.
+    row = bench.screen()[1]
+    return not is_idle(bench) and any(
+        f"{_digit(at)}{text}" in row for at, item in enumerate(items) for text in item["labels"])
+
+
+def _digit(position: int) -> str:
+    return str((position + 1) % 10) if position < 10 else " "
 
 
 def _numbered(bench: Bench, position: int, text: str) -> bool:
     # Entries stand on the panel behind the digit that chooses them.
-    digit = str((position + 1) % 10) if position < 10 else ""
-    return any(f"{digit}{text}" in row for row in bench.screen()[1:])
+    return any(f"{_digit(position)}{text}" in row for row in bench.screen()[1:])
 
 
-def _take(bench: Bench, position: int, labels: list[str]) -> None:
+def _take(bench: Bench, position: int, labels: list[str], size: int) -> None:
     # The first ten have a digit of their own; the others are chosen once the bar is on them.
-    for _ in range(2 * position + 2):
+    for _ in range(size + 1):
         if any(_numbered(bench, position, text) for text in labels):
             if position < 10:
                 bench.press(str((position + 1) % 10))
@@ -190,7 +201,7 @@ def _labels(items: list[Item]) -> Iterator[str]:
 def _find(items: list[Item], names: list[str]) -> list[Step] | None:
     # The positions from the top to the item; a path names it from any level on.
     for position, item in enumerate(items):
-        step = (position, item["labels"])
+        step = (position, item["labels"], items)
         if names[0] in item["labels"]:
             if len(names) == 1:
                 return [step]
@@ -200,5 +211,5 @@ def _find(items: list[Item], names: list[str]) -> list[Step] | None:
     for position, item in enumerate(items):
         below = _find(item.get("items", []), names)
         if below is not None:
-            return [(position, item["labels"]), *below]
+            return [(position, item["labels"], items), *below]
     return None

@@ -19,6 +19,7 @@ DEFAULTS = {
     "now": 848620800,  # 2026-11-22, in seconds since 2000
 }
 
+MERCHANT_NAME = {"zh": DEFAULTS["merchant_name"], "en": "Mobi Corner Shop"}
 _KNOWN_BESIDE = ("tmk", "batch", "trace", "now")
 
 _made: dict[str, tuple[bytes, ...]] = {}

@@ -45,12 +45,11 @@ _TEXTS = {
 }
 
 
-# While one of these is on the panel the terminal is at work, or passes on by itself in a while;
-# what it says is not its last word.
+# While one of these is on the panel the terminal is at work; what it says is not its last word.
 _AT_WORK = ("正在", "请稍候", "批上送", "Connecting", "Sending", "Waiting for", "Reversing",
-            "Printing", "Upload", "reversed, then", "本批已结束", "Batch closed")
-# A message passes by itself in three seconds. What stands longer waits for a person.
-_STANDS_S = 4
+            "Printing", "Upload", "reversed, then")
+# The longest message passes by itself in ten seconds. What stands longer waits for a person.
+_STANDS_S = 11
 
 
 def text(bench: Bench, name: str) -> str:

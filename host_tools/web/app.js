@@ -4,7 +4,7 @@ import { CAPTIONS, EFFECTS, KEYBOARD, LOOKS, NOTES, WORDS } from "./words.js";
 const $ = (id) => document.getElementById(id);
 const MOVED = ["approved", "voided", "refunded", "settled"];
 const OPEN = ["pending", "reversal_due", "unknown"];
-let language = localStorage.getItem("language") || (navigator.language.startsWith("zh") ? "zh" : "en");
+let language = navigator.language.startsWith("zh") ? "zh" : "en";  // until the bench says which
 let facts = null, status = {}, books = null, beeps = null, socket = null;
 const trace = [];
 const word = (name) => WORDS[language][name] ?? name;
@@ -116,6 +116,7 @@ function drawStatus(news) {
   beeps = news.beeps;
   const same = JSON.stringify({ ...news, now: 0, seconds: 0 }) === JSON.stringify({ ...status, now: 0, seconds: 0 });
   status = news;
+  if (news.language !== language) speak(news.language);
   $("now").textContent = news.now.replace("T", " ");
   $("now").dateTime = news.now;
   if (same) return;
@@ -252,8 +253,10 @@ function build() {
     return button;
   }));
   $("keys").replaceChildren(...facts.keys.flat().map((name) => {
-    const [large, small] = CAPTIONS[name] ?? [name, ""];
+    const [zh, en] = CAPTIONS[name] ?? [name, ""];
+    const [large, small] = language === "en" && en ? [zh === "↑" || zh === "↓" ? zh : en, ""] : [zh, en];
     const button = element("button", large, LOOKS[name] ?? "");
+    if (large.length > 2) button.classList.add("word");
     if (small) button.append(element("small", small));
     button.dataset.key = name;
     button.setAttribute("aria-label", small ? `${large} ${small}` : name);
@@ -261,6 +264,15 @@ function build() {
     return button;
   }));
   drawCard();
+}
+
+function speak(name) {
+  language = name;
+  build();
+  const now = status;
+  status = {};
+  drawStatus(now);
+  drawBooks();
 }
 
 function magic(text) {
@@ -313,15 +325,8 @@ function bind() {
   $("swipe").onclick = swipe;
   $("paycode").onclick = () => send("pay_by_code", { card: $("card").value });
   $("card").onchange = drawCard;
-  $("language").onclick = () => {
-    language = language === "zh" ? "en" : "zh";
-    localStorage.setItem("language", language);
-    build();
-    const now = status;
-    status = {};
-    drawStatus(now);
-    drawBooks();
-  };
+  // One switch for page, console and terminal: what the bench says is taken over.
+  $("language").onclick = () => send("language", { name: language === "zh" ? "en" : "zh" });
   // A button that a mouse or a finger has pressed gives the keyboard back to the keypad.
   document.addEventListener("click", (event) => {
     if (event.detail) event.target.closest?.("button")?.blur();

@@ -4,7 +4,8 @@ export const WORDS = {
   en: {
     other: "中文", terminal: "terminal", paper: "paper", keypad: "keypad", time: "speed of time", skip: "skip time",
     tear: "tear off", keyboard: "Keyboard: 0-9, Enter, Esc cancels, Backspace, Delete clears, arrows, F function, V void, L last, R refund, S swipes the chosen card, Q shows its payment code.",
-    hands: "The operator's hands", signon: "Log in and sign on", card: "Card", swipe: "Swipe", damage: "Swipe is",
+    hands: "The operator's hands", signon: "Log in and sign on",
+    passwords: "Operator 01, password 0000. Voids and refunds ask for the supervisor's password: 123456.", card: "Card", swipe: "Swipe", damage: "Swipe is",
     balance: "Balance", paycode: "Show QR code", magicon: "Magic amounts are on", magicoff: "Magic amounts are off",
     magictable: "Amounts that end in ...", code: "Any code", scan: "Scan", power: "Power", poweron: "Power is on", poweroff: "Power is off",
     cutop: "Cut at flash operation", torn: "torn", arm: "Arm", line: "Line to the acquirer", linegood: "Line is good",
@@ -33,7 +34,8 @@ export const WORDS = {
   zh: {
     other: "English", terminal: "终端", paper: "打印纸", keypad: "键盘", time: "时间速度", skip: "快进",
     tear: "撕纸", keyboard: "电脑键盘：0-9，回车=确认，Esc=取消，退格键=退格，Delete=清除，方向键=上下，F=功能，V=撤销，L=末笔，R=退货，S=刷所选卡，Q=出示付款码。",
-    hands: "操作员的手", signon: "登录并签到", card: "卡", swipe: "刷卡", damage: "刷卡效果",
+    hands: "操作员的手", signon: "登录并签到",
+    passwords: "操作员 01，密码 0000。撤销、退货要主管密码：123456。", card: "卡", swipe: "刷卡", damage: "刷卡效果",
     balance: "余额", paycode: "出示付款码", magicon: "魔术金额已开", magicoff: "魔术金额已关",
     magictable: "金额尾数与结果", code: "任意条码", scan: "扫码", power: "电源", poweron: "已通电", poweroff: "已断电",
     cutop: "断电于闪存操作", torn: "写到一半", arm: "设置", line: "到收单主机的线路", linegood: "线路正常",

@@ -35,6 +35,12 @@ def test_wrap_breaks_two_rows_at_a_pause():
     assert wrap("Not before 09:10 today at all") == ["Not before 09:10", "today at all"]
 
 
+def test_no_character_is_left_alone():
+    assert wrap("请先处理未完成交易") == ["请先处理未完成", "交易"]
+    assert wrap("此卡已连续被拒12次") == ["此卡已连续被拒", "12次"]
+    assert wrap("请输入12-12位数字") == ["请输入12-12位", "数字"]
+
+
 def test_no_row_begins_with_a_pause():
     for text in ("一二三四五六七八，九十一二三四五六七八",
                  "一二三四五六七八。九十一二三四五六七。八"):

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from host_tools.bench import Bench
-from host_tools.bench.console import Console, columns, fit, log_lines, split
+from host_tools.bench.console import _WORDS, FAULTS, HELP, Console, columns, fit, log_lines, split
 from host_tools.bench.live import Live
 
 COLOURS = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
@@ -77,7 +77,7 @@ def test_keys_cards_and_faults_reach_the_bench(console, live):
     wait(live, "请刷卡", console)
     console.do(">")
     console.do("s")
-    assert any("Which card?" in line for line in shown(console, live))
+    assert any("刷哪张卡" in line for line in shown(console, live))
     console.do("4")
     wait(live, "卡号")
     assert "0151" in "".join(live.view().text)
@@ -86,10 +86,10 @@ def test_keys_cards_and_faults_reach_the_bench(console, live):
     console.do("k")
     until(live, "line_cut", True)
     text = "\n".join(shown(console, live))
-    assert "CUT" in text
+    assert "已断" in text
     console.do("k")
     console.do("Z")
-    assert "no key" in console.note
+    assert "没有" in console.note
     console.do("?")
     assert any("0810 sign-on" in line for line in shown(console, live))
     console.do("?")
@@ -99,18 +99,42 @@ def test_keys_cards_and_faults_reach_the_bench(console, live):
     wait(live, "请刷卡")
     console.do("m")
     until(live, "amounts", True)
-    assert any("magic amounts are on" in line for line in shown(console, live))
+    assert any("金额暗号已开" in line for line in shown(console, live))
     console.do("m")
     until(live, "amounts", False)
     console.do("f")
     wait(live, "管理")
 
 
+def test_one_switch_for_the_language_of_console_and_terminal(console, live):
+    wait(live, "管理")
+    console.do("g")
+    until(live, "language", "en")
+    assert any("lose the next reply" in line for line in shown(console, live))  # at once
+    console.do("\x1b")
+    wait(live, "ENTER=menu")  # the terminal, as soon as it is idle
+    for typed in "\r8":
+        console.do(typed)
+    wait(live, "Balance")
+    for typed in "61":
+        console.do(typed)
+    until(live, "language", "zh")  # changed on the terminal: the console follows
+    console.showing = "help"
+    assert any("丢掉下一条应答" in line for line in shown(console, live))
+    assert any("主管密码" in line and "123456" in line for line in shown(console, live))
+
+
+def test_every_word_of_the_console_is_there_in_both_languages(console, live):
+    assert all(len(words) == 3 for words in (*HELP, *FAULTS))
+    assert all(zh != en for zh, en in _WORDS.values())
+    assert not any(re.search("[\u4e00-\u9fff]", en) for _, _, en in FAULTS)
+
+
 def test_where_there_is_room_for_one_it_is_help_or_paper(console, live):
     def second():
         return "\n".join(shown(console, live, 80, 24))
 
-    assert "Ctrl-C" in second() and "tear the paper off" in second()
+    assert "Ctrl-C" in second() and "撕纸" in second()
     console.do("9")
     assert "Ctrl-C" not in second()
     console.do("?")
@@ -143,10 +167,11 @@ def test_a_log_tells_only_what_is_new(live):
 
 
 @contextlib.contextmanager
-def run(*options, **popen):
+def run(*options, lang="", **popen):
     with subprocess.Popen(
         [sys.executable, "-m", "host_tools.cli", "run", *options],
-        env=dict(os.environ, TERM="xterm", COLUMNS="120", LINES="40", PYTHONUTF8="1"), **popen
+        env=dict(os.environ, TERM="xterm", COLUMNS="120", LINES="40", PYTHONUTF8="1",
+                     LC_ALL="", LC_MESSAGES="", LANG=lang), **popen
     ) as process:
         try:
             yield process
@@ -166,7 +191,8 @@ def read_until(fd, wanted, seconds=40):
 
 def test_mobi_run_in_a_console_until_ctrl_c():
     ours, theirs = os.openpty()
-    with run(stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True) as process:
+    with run(stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+             lang="zh_CN.UTF-8") as process:
         os.close(theirs)
         text = read_until(ours, "操作员号")
         assert "http://127.0.0.1:" in text and "\x1b[?1049h" in text
@@ -179,8 +205,8 @@ def test_mobi_run_in_a_console_until_ctrl_c():
 
 
 def test_mobi_run_without_a_console_writes_a_log_until_it_is_told_to_end():
-    with run("--no-page", "--language", "en", stdin=subprocess.DEVNULL,
-             stdout=subprocess.PIPE) as process:
+    with run("--no-page", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+             lang="en_GB.UTF-8") as process:
         text = read_until(process.stdout.fileno(), "Operator no.")
         assert re.search(r"09:00:\d\d panel  Log in", text)
         process.send_signal(signal.SIGINT)

@@ -67,18 +67,23 @@ SYSTEM = (
     ("change_operator", "change_operator"),
     ("self_check", "self_check"),  # 自检
 )
-# Keys that open a flow straight from the idle screen.
+# Keys that open a flow straight from the idle screen and from every menu of an operator.
 KEYS = (("VOID", "void"), ("LAST", "void_last"), ("REFUND", "refund"))
 
 
 async def walk(t, title, entries):
     """Let the operator walk through ``entries``; the name of the flow that was chosen.
 
-    CANCEL in a submenu goes one level up; on the top level ``Leave`` passes on.
+    CANCEL in a submenu goes one level up; on the top level ``Leave`` passes on. The keys of
+    ``KEYS`` do what they do on the idle screen.
     """
     at = 0
+    keys = () if entries is SYSTEM else [key for key, _ in KEYS]
     while True:
-        at = await t.ui.choose(title, [t.tr(entry[0]) for entry in entries], at)
+        at = await t.ui.choose(title, [t.tr(entry[0]) for entry in entries], at, keys)
+        for key, name in KEYS:
+            if at == key:
+                return name
         label, target = entries[at]
         if isinstance(target, str):
             return target

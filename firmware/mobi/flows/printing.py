@@ -25,6 +25,10 @@ class Printing:
 
     def __init__(self, t):
         self.t = t
+        # What the idle screen tells until something comes out again: why printing was put off, the
+        # id of a text, and whether a slip of a transaction was.
+        self.put_off = ""
+        self.owing = False
 
     # -- printing --------------------------------------------------------------------------------
 
@@ -113,13 +117,15 @@ class Printing:
             try:
                 await t.printer.print_lines(lines() if callable(lines) else lines)
                 if t.printer.answers or await self._came_out(title):
+                    self.put_off = ""
+                    self.owing = self.owing and booked is None
                     return True
-                what = t.tr("print_again")
+                found = "print_again"
             except PrinterError as error:
-                what = t.tr(trouble(error))
+                found = trouble(error)
             try:
                 t.ui.beep()
-                rows = page(what, t.tr("mend_printer"), t.tr("cancel_later"))
+                rows = page(t.tr(found), t.tr("mend_printer"), t.tr("cancel_later"))
                 if booked is not None:
                     _, there, _, tell = steps.about(t, booked)
                     do = codes.advice(codes.NO_PAPER, t.language, booked.kind)
@@ -127,6 +133,8 @@ class Printing:
                     rows += page(t.tr("tell_customer"), t.tr(tell))
                 await t.ui.pages(title, rows)
             except Leave:
+                self.put_off = found
+                self.owing = self.owing or booked is not None
                 return False
             finally:
                 t.board.collect()

@@ -31,7 +31,7 @@ async def _refund(t, title, by_code):
     else:
         await cards.ask(t, title, txn)
     try:
-        txn.original_rrn = await t.ui.digits(title, t.tr("original_rrn"), 12, 12)
+        txn.original_rrn = await t.ui.digits(title, t.tr("rrn_asked"), 12, 12)
         original = _original(t, txn)
         txn.original_date = await _date(t, title)
         await _amount(t, title, txn, original)

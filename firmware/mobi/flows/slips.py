@@ -18,6 +18,8 @@ _WIDE_COLUMNS = 16
 _COUNT_COLUMNS = 18  # of a line of totals: its name and count
 COPIES = ("copy_merchant", "copy_cardholder", "copy_bank")
 _CARDHOLDER = 1
+# In English a slip of money that goes back is not headed SALES SLIP.
+_TITLES = {tx.VOID: "slip_title_void", tx.REFUND: "slip_title_refund"}
 # How the card number came in, as letter behind it: S stripe, M manual, Q code, else N.
 _ENTRIES = (("01", "M"), ("02", "S"), ("03", "Q"))
 # Field 63 of a reply: card organisation, then texts of issuer, centre and acquirer.
@@ -75,7 +77,7 @@ def tail(t):
 
 def sales_slip(t, txn, copy, duplicate=False):
     """The sales slip of an approved transaction. ``copy``: 0 merchant, 1 cardholder, 2 bank."""
-    lines = head(t, t.tr("slip_title"), t.tr(COPIES[copy]))
+    lines = head(t, t.tr(_TITLES.get(txn.kind, "slip_title")), t.tr(COPIES[copy]))
     lines.append(pair(t.tr("operator_is"), "%02d" % txn.operator))
     lines.append((RULE, ""))
     lines += _card(t, txn)
@@ -312,7 +314,8 @@ def _sum(t, name, count, amount):
 
 
 def details_slip(t, batch, count, get):
-    """Details (交易明细单): two lines for each transaction that moved money, with its state.
+    """Details (交易明细单): each transaction that moved money, with its state and the reference
+    number by which it is refunded.
 
     Yields the lines, so that a long batch needs no memory. ``get(i)``: the i-th of ``count``.
     """
@@ -330,5 +333,7 @@ def details_slip(t, batch, count, get):
             for row in priced("%06d %s" % (txn.trace, kind), txn.value, _COLUMNS):
                 yield (NORMAL, row)
             yield pair("  " + txn.masked_pan, t.state_text(txn))
+            if txn.rrn:
+                yield pair("  " + t.tr("rrn_is"), txn.rrn)
     for line in tail(t):
         yield line

@@ -33,11 +33,13 @@ class Dialogs:
         self.beep = beep
         self.tr = tr
         self.prompt_ms = prompt_ms
+        self._ahead = ""  # a digit that ended a message: it is the first one of what follows
 
     # -- inputs ------------------------------------------------------------------------------
 
     async def input(self, timeout_ms=None):
         """The next key or other input; ``Leave`` at the prompt time (or ``timeout_ms``)."""
+        self._ahead = ""
         got = await self.inputs.get(self.prompt_ms if timeout_ms is None else timeout_ms)
         if got is None:
             raise Leave(timed_out=True)
@@ -58,7 +60,10 @@ class Dialogs:
         self.screen.show(title, wrap(text) if text else ())
 
     async def message(self, title, text, seconds=3, beep=False):
-        """Show a text for some seconds; a key ends it early. A long text can be scrolled."""
+        """Show a text for some seconds; a key ends it early. A long text can be scrolled.
+
+        Who types on at once loses nothing: the digit is the first one of the field that follows.
+        """
         if beep:
             self.beep()
         rows = wrap(text)
@@ -70,9 +75,15 @@ class Dialogs:
             return
         self.screen.show(title, rows)
         try:
-            await self.key(seconds * 1000)
+            key = await self.key(seconds * 1000)
         except Leave:
-            pass  # nobody needed longer
+            return  # nobody needed longer
+        if len(key) == 1:
+            self._ahead = key
+
+    async def _key_of_field(self):
+        key, self._ahead = self._ahead, ""
+        return key or await self.key()
 
     async def pages(self, title, rows, keys=("ENTER",)):
         """Rows to scroll with UP and DOWN; the key of ``keys`` that ended it. CANCEL leaves."""
@@ -121,14 +132,15 @@ class Dialogs:
     async def digits(self, title, prompt, most, least=1, mask=False, start="", empty=False):
         """A number of ``least`` to ``most`` digits as str; stars on the screen with ``mask``.
 
-        With ``empty`` ENTER on an empty field gives "".
+        With ``empty`` ENTER on an empty field gives "". ENTER too early is told what is missing.
         """
         text = start
         prompt = wrap(prompt)
+        wrong = ""
         while True:
-            self.screen.show(title, prompt)
-            self.screen.right(ROWS - 1, "*" * len(text) if mask else text)
-            key = await self.key()
+            self._field(title, prompt, wrong, "*" * len(text) if mask else text)
+            wrong = ""
+            key = await self._key_of_field()
             if len(key) == 1 and len(text) < most:
                 text += key
             elif key == "BACK":
@@ -141,14 +153,26 @@ class Dialogs:
                 raise Leave()
             else:
                 self.beep()
+                if key == "ENTER":
+                    wrong = self.tr("digits_all" if least == most else "digits_least") % least
+
+    def _field(self, title, prompt, wrong, value):
+        # The prompt, what is wrong with the value if ENTER was no answer, and the value.
+        rows = prompt[: ROWS - 2]
+        if wrong:
+            rows = prompt[:1] + [wrong]
+        self.screen.show(title, rows)
+        self.screen.right(ROWS - 1, value)
 
     async def amount(self, title, prompt, start=0, zero=False):
         """An amount in 分, digits entering from the right; zero only where ``zero`` says so."""
         fen = start
+        prompt = wrap(prompt)
+        wrong = ""
         while True:
-            self.screen.show(title, wrap(prompt))
-            self.screen.right(ROWS - 1, money(fen))
-            key = await self.key()
+            self._field(title, prompt, wrong, money(fen))
+            wrong = ""
+            key = await self._key_of_field()
             if len(key) == 1 and len(str(fen)) < _AMOUNT_DIGITS:
                 fen = fen * 10 + int(key)
             elif key == "BACK":
@@ -161,9 +185,12 @@ class Dialogs:
                 raise Leave()
             else:
                 self.beep()
+                if key == "ENTER":
+                    wrong = self.tr("amount_zero")
 
-    async def choose(self, title, labels, start=0):
+    async def choose(self, title, labels, start=0, keys=()):
         """One of ``labels``; its index. Digits jump, UP/DOWN and ENTER choose, CANCEL leaves.
+        One of ``keys`` ends it, too, and is the result.
 
         Short labels stand two in a row, longer ones one in a row.
         """
@@ -186,6 +213,8 @@ class Dialogs:
                 return chosen
             elif key == "CANCEL":
                 raise Leave()
+            elif key in keys:
+                return key
             elif len(key) == 1 and 0 <= self._at(key) < len(labels):
                 return self._at(key)
             else:

@@ -47,7 +47,7 @@ def wrap(text, columns=COLUMNS):
     """Rows of at most ``columns``: English breaks at spaces, Chinese anywhere, \\n always.
 
     What fits two rows is broken behind a comma or full stop, if that does not make it three; and no
-    row begins with one.
+    row begins with one. No character is left alone in the last row.
     """
     rows = []
     for paragraph in text.split("\n"):
@@ -67,6 +67,14 @@ def wrap(text, columns=COLUMNS):
             elif rest[0] in _PAUSES and row[-1] >= "\x80":
                 rest = row[-1] + rest
                 row = row[:-1]
+            elif len(rest) == 1 and rest >= "\x80":
+                # It takes a companion with it: a character, or the whole number before it.
+                size = 1
+                while size < len(row) and " " < row[-size] < "\x80":
+                    size += 1
+                size = max(1, size - 1)
+                rest = row[-size:] + rest
+                row = row[:-size]
             rows.append(row.rstrip())
             paragraph = rest.lstrip()
         rows.append(paragraph)
