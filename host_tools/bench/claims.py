@@ -243,7 +243,7 @@ SILENT: dict[str, tuple[str, ...]] = {
         "known_there", "login", "net", "next_try", "no_settlement", "payment_code", "print_totals",
         "refund", "refund_amount", "refund_code", "refund_left", "resent", "reverse_sale",
         "reverse_void", "sale", "sale_code", "settle", "sign_off", "slip_refund", "slip_sale",
-        "reversal_slip", "slip_void", "step_back", "totals",
+        "reversal_slip", "slip_title_refund", "slip_title_void", "slip_void", "step_back", "totals",
         "totals_slip", "void", "void_last",
     ),
     "what the operator is asked or offered; nothing has happened yet": (
@@ -265,7 +265,8 @@ SILENT: dict[str, tuple[str, ...]] = {
     ),
     "about storage, keys or passwords": (
         "done", "flash_advice", "format_other_sure", "format_sure", "journal_damaged",
-        "keys_renewed", "new_vault_done", "new_vault_open", "sign_off_done", "sign_on_done",
+        "keys_renewed", "new_vault_done", "new_vault_open", "print_not_noted", "sign_off_done",
+        "sign_on_done",
     ),
     "a count, a rule or a reason, whose transactions have their own words": (
         "attempts_are", "card_differs", "case_accept", "case_back", "case_try",

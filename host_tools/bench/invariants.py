@@ -156,6 +156,8 @@ def _name(txn: Txn) -> str:
     return f"{txn.kind} {txn.batch:06d}/{txn.trace:06d} of {moved(txn)}"
 
 
+# Of slips that prove a transaction; a reversal's and a fault report have others.
+_TITLES = ("签购单", "SALES SLIP", "VOID SLIP", "REFUND SLIP")
 # The last line of every slip; without it the paper ended in its middle.
 _TAIL = re.compile(r"客服电话|^\s*Service ", re.MULTILINE)
 _VOUCHER = re.compile(r"(?:凭证号|Voucher)\s+(\d{6})\s*$", re.MULTILINE)
@@ -177,7 +179,7 @@ def receipts(journal: Sequence[Txn], slips: Iterable[str], cuts: int = 0) -> lis
     for slip in slips:
         place = place_of(slip)
         reprint = "DUPLICATED" in slip
-        if not ("签购单" in slip or "SALES SLIP" in slip) or place is None or reprint:
+        if not any(title in slip for title in _TITLES) or place is None or reprint:
             continue
         txn = known.get(place)
         if txn is None or txn.state not in (*STANDS, "released"):

@@ -351,7 +351,7 @@ class Oracle:
         flow, prompted = _flow(bare(title), tuple(rows[1:]))
         named = self._named(rows)
         begun = books.since(way.began_behind)
-        if prompted and texts.says(rows[1:2], "original_voucher"):
+        if prompted and texts.says(rows[1:3], "original_voucher"):
             digits = rows[3].strip()
             way.keyed = int(digits) if digits.isdigit() else 0
         if begun and (not isinstance(way.matter, _New) or not prompted) and (

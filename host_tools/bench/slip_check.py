@@ -34,6 +34,10 @@ def money(fen: int) -> str:
     return f"{'-' if fen < 0 else ''}{abs(fen) // 100:,}.{abs(fen) % 100:02d}"
 
 
+# Titles of the slips that prove a transaction.
+SALES = ("slip_title", "slip_title_void", "slip_title_refund")
+
+
 def value(txn: Any) -> int:
     """分 that it moves: of an approval in part that part."""
     part = getattr(txn, "approved_amount", None)
@@ -42,7 +46,7 @@ def value(txn: Any) -> int:
 
 def parts(rows: Iterable[str]) -> list[str]:
     """The slips on rows of paper: after the end of a roll two may hang together."""
-    titles = {bare(words) for name in ("slip_title", "fault_slip", "totals_slip", "details_slip")
+    titles = {bare(words) for name in (*SALES, "fault_slip", "totals_slip", "details_slip")
               for words in texts.strings()[name]}
     found: list[list[str]] = [[]]
     for row in rows:
@@ -59,7 +63,7 @@ def check(
     rows = slip.split("\n")
     if _has(rows, "totals_slip"):
         return _totals(slip, rows, books, lied_at_settlement)
-    if _has(rows, "slip_title"):
+    if any(_has(rows, name) for name in SALES):
         return _sale(slip, books, lied_about)
     return [], 0, 0
 

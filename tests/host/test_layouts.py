@@ -52,6 +52,8 @@ class Journal:
     def unfinished(self):
         return []
 
+    cases = released = unfinished
+
 
 class Session:
     operator = 1
