@@ -15,6 +15,7 @@ EVENTS = {
     "reverse": tx.REVERSE,
     "attempt": tx.ATTEMPT,
     "undone": tx.UNDONE,
+    "doubt": tx.DOUBT,
     "lose": tx.LOSE,
     "release": tx.RELEASE,
     "drop": tx.DROP,
@@ -36,6 +37,8 @@ def fields(step, i):
         return {"reason": step[2]}
     if verb == "undone":
         return {"code": "25"}
+    if verb == "doubt":
+        return {"code": "12"}
     if verb == "release":
         return {"supervisor": 0, "note": 1 + i % 3}
     return {}

@@ -395,6 +395,63 @@ def test_full_is_an_answer_at_begin_only():
         assert journal.at_last(journal.last_count - 1).kind == tx.VOID
 
 
+def _doubted(journal, amount):
+    # A sale whose reversal was closed by 12.
+    txn = sale(amount)
+    journal.begin(txn)
+    txn.reason = tx.NO_REPLY
+    journal.mark(txn, tx.REVERSE)
+    txn.attempts, txn.code = 1, tx.CLOSED_UNPROVEN
+    journal.mark(txn, tx.ATTEMPT)
+    journal.mark(txn, tx.DOUBT)
+    return txn
+
+
+def test_what_12_closed_stays_a_case_for_many_batches_and_never_blocks():
+    for unit in (1, 256):
+        journal, nor = fresh(16, unit)
+        first = _doubted(journal, 555)
+        journal.note(b"C", b"close 12", first)
+        journal.settle(2, b"first")
+        for batch in range(3, 8):
+            for n in range(150):
+                complete(journal, amount=n + 1)
+                while journal.idle():
+                    pass
+            journal.settle(batch, b"s")
+            journal, verdict = again(nor, unit)
+            assert verdict.kind == CLEAN
+        (kept,) = journal.cases()
+        assert (kept.state, kept.amount, kept.code) == (tx.UNPROVEN, 555, "12")
+        assert journal.unfinished() == [] and journal.room
+        assert [bytes(text) for _, _, text, _ in journal.notes(b"C", kept)] == [b"close 12"]
+        kept.code = tx.BY_HAND
+        journal.mark(kept, tx.UNDONE)
+        assert kept.state == tx.REVERSED and journal.cases() == []
+        journal, _ = again(nor, unit)
+        assert journal.cases() == []
+
+
+def test_more_of_them_than_can_be_kept_push_out_the_oldest_and_nothing_else():
+    journal, nor = fresh(32)
+    open_ones = []
+    for n in range(11):
+        lost = sale(1000 + n, kind=tx.REFUND, original_rrn="123456789012")
+        journal.begin(lost)
+        journal.mark(lost, tx.LOSE)
+        open_ones.append(lost.trace)
+    for n in range(20):
+        _doubted(journal, n + 1)
+    complete(journal)
+    for _ in range(2):
+        assert [txn.trace for txn in journal.unfinished()] == open_ones
+        doubted = [txn.amount for txn in journal.cases() if txn.state == tx.UNPROVEN]
+        assert doubted == [17, 18, 19, 20]  # beside eleven that are open and the one that began
+        assert journal.find(open_ones[-1] + 1).state == tx.UNPROVEN  # by its number it is there
+        journal, verdict = again(nor)
+        assert verdict.kind == CLEAN
+
+
 def test_running_life_fits_however_full_it_is():
     journal, nor = fresh(16)
     try:

@@ -104,7 +104,8 @@ class Machine(RuleBasedStateMachine):
         if n >= 0:
             self.play("reverse", n, reason)
 
-    @rule(n=st.integers(0, 99), event=st.sampled_from(("attempt", "undone", "release", "approve")))
+    @rule(n=st.integers(0, 99),
+          event=st.sampled_from(("attempt", "undone", "doubt", "release", "approve")))
     def go_on_reversing(self, n, event):
         n = self.pick(n, tx.REVERSAL_DUE)
         if n >= 0:
