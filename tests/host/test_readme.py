@@ -56,7 +56,8 @@ def demo(command, folder):
 
 def terminal(command, folder):
     # Comes up, serves its page, and goes at Ctrl-C.
-    with program(*MAKE, "run", cwd=ROOT, env=ENV, stdin=subprocess.DEVNULL) as said:
+    env = {**ENV, "LC_ALL": "zh_CN.UTF-8"}
+    with program(*MAKE, "run", cwd=ROOT, env=env, stdin=subprocess.DEVNULL) as said:
         url = said.wait(r"http://127\.0\.0\.1:\d+/")[0]
         with urllib.request.urlopen(url, timeout=20) as page:
             assert b"Mobi" in page.read()
