@@ -556,6 +556,29 @@ def test_many_voids_in_one_sector():
         journal, _ = again(nor)
 
 
+def test_a_sale_and_its_void_in_a_sector_that_voids_many():
+    # The head behind it cannot list them all; the sector of the sale itself tells the rest.
+    journal, nor = fresh(16)
+    old = [complete(journal, amount=i + 1) for i in range(30)]
+    while journal.head == journal.chain[0]:
+        complete(journal, amount=50)
+    wanted = {txn.trace: tx.VOIDED for txn in old[:6]}
+    for txn in old[:6]:
+        approve(journal, _void(journal, txn, pan=""))
+    for kind, state in ((tx.VOID, tx.VOIDED), (tx.REFUND, tx.REFUNDED)):
+        txn = complete(journal, amount=77)
+        wanted[txn.trace] = state
+        other = sale(77, kind=kind, original_trace=txn.trace, original_batch=txn.batch)
+        journal.begin(other)
+        approve(journal, other)
+    sector = journal.head
+    while journal.head == sector:
+        complete(journal, amount=60)
+    for _ in range(2):
+        assert {trace: journal.find(trace).state for trace in wanted} == wanted
+        journal, _ = again(nor)
+
+
 def test_verdicts_on_what_is_no_journal():
     nor = chip()
     assert again(nor)[1].kind == EMPTY and not again(nor)[1].usable

@@ -208,13 +208,14 @@ class Lookup(State):
                     found |= 8  # more than the head could list
             result |= found & 3
             spill = at == place + 1 and self.firsts[s] == ordinal + 1 & M24
-            if at == place or not (found & 12 or spill):
-                continue  # the sector of the intent was read to its end already
+            if not (found & 12 or spill) or (at == place and not found & 8):
+                continue
             for _ in self._walk(s, 0, self._sector_end(s), False):
                 if self.w_kind < EVENT:
                     continue
                 if self._word() == ordinal:
-                    self._happened(txn, history)
+                    if at != place:  # the sector of the intent was read to its end already
+                        self._happened(txn, history)
                 elif found & 8 and self.w_kind == EVENT + APPROVE:
                     result |= self._undoes(ordinal)
         return result

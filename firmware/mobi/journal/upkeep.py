@@ -20,7 +20,7 @@ from mobi.journal.layout import (
 from mobi.journal.lookup import Lookup
 from mobi.journal.medium import PAGE, SECTOR
 from mobi.journal.records import get24, put_time
-from mobi.journal.state import HOME, OPEN_MAX, STATE
+from mobi.journal.state import HOME, OPEN_MAX, PLACE, STATE
 from mobi.transactions import (
     ATTEMPT,
     VOID,
@@ -141,12 +141,14 @@ class Upkeep(Lookup):
                 self.rec[DATA] = 1
                 self._append(SETTLE, len(payload))
                 return True
+            self._damaged(sector, self._settled[1])
             self._settled = None
         for entry in self._cases():
             if entry[HOME] == sector:
                 if self._carry(entry):
                     return True
-                self._kept.remove(entry)  # unreadable; the verdict says so
+                self._damaged(sector, entry[PLACE])
+                self._kept.remove(entry)
         if self._cases() and self._carried != sector:
             notes = []
             seq = self._seq_of(sector)
