@@ -84,9 +84,11 @@ class Keys:
 
     def new_card_key(self):
         """A new key for the card numbers of a new batch. The old one is erased from the chip
-        before this returns: what it encrypted can never be read again."""
-        self._vault.put(_CARD, self._random(16))
-        self._vault.shred()
+        before this returns: what it encrypted can never be read again. Where the vault takes no new
+        one the old one stays: numbers under a key that only the memory has could not be reversed
+        after a power cut."""
+        if self._vault.put(_CARD, self._random(16), hold=not self.has_card_key):
+            self._vault.shred()
         self._card(self._vault.get(_CARD))
 
     @property

@@ -8,8 +8,9 @@ class MemoryVault:
     def get(self, key):
         return self.values.get(key)
 
-    def put(self, key, value):
+    def put(self, key, value, hold=True):
         self.values[key] = value
+        return True
 
     def delete(self, key):
         self.values.pop(key, None)

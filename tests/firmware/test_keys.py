@@ -1,9 +1,11 @@
 """Master key, working keys, and the key of the card numbers at rest."""
 
+from journal_chip import Nor
 from memory_vault import MemoryVault
 
 from mobi.acquiring.des import Des
 from mobi.acquiring.security import BadKeys
+from mobi.journal.vault import Vault as RealVault
 from mobi.keys import Keys
 
 TMK = bytes(range(16))
@@ -112,3 +114,17 @@ def test_a_new_card_key_replaces_the_old_one_and_erases_it():
     assert vault.shredded[-1] == vault.get(b"kC") != first
     assert keys.decrypt(secret) != b"6222021234567890"
     assert Keys(vault, random).decrypt(secret) == keys.decrypt(secret)
+
+
+def test_a_card_key_that_cannot_be_written_is_not_used():
+    nor = Nor(8192)
+    vault = RealVault(nor, 1)
+    vault.format()
+    keys = Keys(vault, make()[2])
+    keys.new_card_key()
+    nor.faults = {0: "program error", 1: "program error"}
+    keys.new_card_key()
+    resting = keys.encrypt(bytes(16))
+    vault = RealVault(nor, 1)  # power off and on
+    vault.mount()
+    assert Keys(vault, None).decrypt(resting) == bytes(16)
